@@ -1,0 +1,9 @@
+//! An auth gateway.
+
+pub mod answer;
+pub mod auth;
+pub mod config;
+pub mod policy;
+pub mod refusal;
+pub mod request;
+pub mod store;

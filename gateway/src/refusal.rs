@@ -1,0 +1,496 @@
+//! Why not, and what the client is told of it: one table from [`Refusal`] to status, code, text and
+//! challenge, per profile. Nothing else in the program knows status codes of refusals.
+//!
+//! Invariant: the public text never contains the cause. The cause (`Display` of the refusal) goes to the log.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::json;
+
+use crate::answer::Answer;
+use crate::auth::credential::{Grammar, Malformed};
+use crate::auth::token::TokenError;
+use crate::request::BadRequest;
+
+/// Wire habits: everything in which the profiles differ. Any one can be set on its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Habits {
+    /// How `Authorization` is read.
+    pub grammar: Grammar,
+    /// Scheme named in `WWW-Authenticate`.
+    pub challenge: String,
+    /// Realm named in `WWW-Authenticate`.
+    pub realm: String,
+    /// Shape of error bodies.
+    pub errors: ErrorShape,
+    /// Shape of the answer to a login.
+    pub login_answer: LoginAnswer,
+    /// Read `multipart/form-data` at the login too.
+    pub multipart: bool,
+    /// OPTIONS needs no token.
+    pub options_open: bool,
+    /// GET and HEAD of our own addresses without the last slash are redirected.
+    pub slash_redirect: bool,
+    /// A method that is not allowed is 401 before it is 405 where nobody is signed in.
+    pub conceal_methods: bool,
+    /// Which claims our tokens carry.
+    pub claims: ClaimSet,
+}
+
+impl Habits {
+    /// RFC 6750, RFC 9068, RFC 9457.
+    pub fn standard() -> Self {
+        Self {
+            grammar: Grammar::strict(),
+            challenge: "Bearer".to_owned(),
+            realm: "api".to_owned(),
+            errors: ErrorShape::Problem,
+            login_answer: LoginAnswer::OAuth,
+            multipart: false,
+            options_open: false,
+            slash_redirect: false,
+            conceal_methods: false,
+            claims: ClaimSet::AccessToken,
+        }
+    }
+
+    /// The recorded contract (`docs/CONTRACT.md`).
+    pub fn drf_jwt() -> Self {
+        Self {
+            grammar: Grammar::lenient(),
+            challenge: "JWT".to_owned(),
+            realm: "api".to_owned(),
+            errors: ErrorShape::Drf,
+            login_answer: LoginAnswer::Token,
+            multipart: true,
+            options_open: true,
+            slash_redirect: true,
+            conceal_methods: true,
+            claims: ClaimSet::DrfJwt,
+        }
+    }
+}
+
+/// Shape of error bodies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorShape {
+    /// RFC 9457 problem JSON.
+    Problem,
+    /// `{"detail":…}`, `{"field":[…]}`, `{"non_field_errors":[…]}`.
+    Drf,
+}
+
+/// Shape of the answer to a login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoginAnswer {
+    /// `{"token"}`
+    Token,
+    /// `{"token","token_type","expires_in"}`
+    OAuth,
+}
+
+/// Which claims our tokens carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClaimSet {
+    /// RFC 9068: `typ: at+jwt`, `iss`, `sub`, `aud`, `exp`, `iat`, `jti`, `client_id`, `sid`, `ver`.
+    AccessToken,
+    /// `user_id`, `username`, `email`, `exp`, `orig_iat`, `jti`, `sid`, `ver`.
+    DrfJwt,
+}
+
+/// Field errors of a body, in the order of the fields.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FieldErrors(pub Vec<(String, Vec<String>)>);
+
+impl FieldErrors {
+    /// Adds one text to a field.
+    pub fn add(&mut self, field: &str, text: impl Into<String>) {
+        let text = text.into();
+        match self.0.iter_mut().find(|(name, _)| name == field) {
+            Some((_, texts)) => texts.push(text),
+            None => self.0.push((field.to_owned(), vec![text])),
+        }
+    }
+
+    /// One text for the whole body.
+    pub fn whole(text: impl Into<String>) -> Self {
+        Self(vec![(NON_FIELD.to_owned(), vec![text.into()])])
+    }
+
+    /// No error so far.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+const NON_FIELD: &str = "non_field_errors";
+
+impl Serialize for FieldErrors {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(k, v)| (k, v)))
+    }
+}
+
+/// Why a request is not served.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Refusal {
+    /// Cannot be judged.
+    #[error("bad request: {0}")]
+    BadRequest(#[from] BadRequest),
+    /// Not a host of ours.
+    #[error("misdirected request")]
+    Misdirected,
+    /// No rule covers the path.
+    #[error("no route")]
+    NoRoute,
+    /// The addressed thing does not exist.
+    #[error("not found")]
+    NotFound,
+    /// The method is not served here.
+    #[error("method {0} not allowed")]
+    Method(String),
+    /// GET or HEAD with a body.
+    #[error("a read with a body")]
+    BodyOnRead,
+    /// Nobody is signed in and somebody must be.
+    #[error("no credentials")]
+    Anonymous,
+    /// The credential is not one token.
+    #[error("malformed credential: {0}")]
+    Credential(#[from] Malformed),
+    /// The token is not valid.
+    #[error("invalid token: {0}")]
+    Token(#[from] TokenError),
+    /// Signed in, but not allowed.
+    #[error("forbidden: {0}")]
+    Forbidden(&'static str),
+    /// The body is larger than the limit.
+    #[error("body too large")]
+    TooLarge,
+    /// The body did not arrive in time.
+    #[error("body too slow")]
+    TooSlow,
+    /// The body's media type is not read here.
+    #[error("unsupported media type")]
+    MediaType(String),
+    /// The body does not parse.
+    #[error("body does not parse as {what}")]
+    Parse {
+        /// `JSON`, `Form`, `Multipart form`.
+        what: &'static str,
+        /// Position or kind of the error; holds no input.
+        detail: String,
+    },
+    /// The body's fields are wrong.
+    #[error("invalid fields")]
+    Fields(FieldErrors),
+    /// Name and password do not belong to an active user.
+    #[error("login failed: {0}")]
+    Login(&'static str),
+    /// Too many attempts.
+    #[error("throttled")]
+    Throttled(Duration),
+    /// Every worker is busy and the queue is full.
+    #[error("overloaded: {0}")]
+    Overloaded(&'static str),
+    /// Logins must arrive over https.
+    #[error("login over plain http")]
+    HttpsRequired,
+    /// The upstream could not be reached.
+    #[error("upstream unavailable: {0}")]
+    UpstreamDown(String),
+    /// The upstream broke off or answered garbage.
+    #[error("bad upstream answer: {0}")]
+    UpstreamBroken(String),
+    /// The upstream did not answer in time.
+    #[error("upstream timed out: {0}")]
+    UpstreamTimeout(String),
+    /// Our own fault.
+    #[error("internal: {0}")]
+    Internal(String),
+}
+
+/// What a refusal is told with.
+#[derive(Debug, Clone, Copy)]
+pub struct Telling<'a> {
+    /// Habits of the profile.
+    pub habits: &'a Habits,
+    /// `Allow` of the address, where it is known.
+    pub allow: Option<&'a str>,
+}
+
+struct Row {
+    status: u16,
+    code: &'static str,
+    title: &'static str,
+    text: String,
+}
+
+fn row(status: u16, code: &'static str, title: &'static str, text: impl Into<String>) -> Row {
+    Row {
+        status,
+        code,
+        title,
+        text: text.into(),
+    }
+}
+
+impl Refusal {
+    /// HTTP status.
+    pub fn status(&self, habits: &Habits) -> u16 {
+        self.row(habits).status
+    }
+
+    /// A short, bounded name for metrics and logs.
+    pub fn code(&self) -> &'static str {
+        self.row(&Habits::standard()).code
+    }
+
+    /// The connection cannot be trusted to be at the start of a request any more.
+    pub fn closes(&self) -> bool {
+        matches!(
+            self,
+            Self::BadRequest(_)
+                | Self::TooLarge
+                | Self::TooSlow
+                | Self::BodyOnRead
+                | Self::Internal(_)
+        )
+    }
+
+    /// The answer a client gets.
+    pub fn answer(&self, telling: Telling<'_>) -> Answer {
+        let habits = telling.habits;
+        let row = self.row(habits);
+        let mut answer = match habits.errors {
+            ErrorShape::Drf => self.drf_answer(&row),
+            ErrorShape::Problem => self.problem_answer(&row),
+        };
+        if row.status == 401 {
+            answer = answer.header("WWW-Authenticate", self.challenge(habits));
+        }
+        if let Some(wait) = self.retry_after() {
+            answer = answer.header("Retry-After", wait.as_secs().max(1).to_string());
+        }
+        if let Some(allow) = telling
+            .allow
+            .filter(|_| habits.errors == ErrorShape::Drf || row.status == 405)
+        {
+            answer = answer.header("Allow", allow);
+        }
+        answer
+    }
+
+    fn drf_answer(&self, row: &Row) -> Answer {
+        let body = match self {
+            Self::Fields(errors) => json!(errors),
+            Self::Login(_) => json!(FieldErrors::whole(&*row.text)),
+            _ => json!({ "detail": row.text }),
+        };
+        let answer = Answer::json(row.status, &body).header("X-Frame-Options", "SAMEORIGIN");
+        if matches!(self, Self::NoRoute) {
+            answer
+        } else {
+            answer.header("Vary", "Accept")
+        }
+    }
+
+    fn problem_answer(&self, row: &Row) -> Answer {
+        let mut body = json!({
+            "type": "about:blank", "title": row.title, "status": row.status, "detail": row.text, "code": row.code,
+        });
+        if let (Self::Fields(errors), Some(object)) = (self, body.as_object_mut()) {
+            object.insert("errors".to_owned(), json!(errors));
+        }
+        Answer::json(row.status, &body)
+            .header("Content-Type", "application/problem+json")
+            .header("Cache-Control", "no-store")
+    }
+
+    /// RFC 6750 §3: `error` only where credentials were sent.
+    fn challenge(&self, habits: &Habits) -> String {
+        let base = format!("{} realm=\"{}\"", habits.challenge, habits.realm);
+        if habits.errors == ErrorShape::Drf {
+            return base;
+        }
+        match self {
+            Self::Token(_) | Self::Credential(_) => format!("{base}, error=\"invalid_token\""),
+            _ => base,
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Throttled(wait) => Some(*wait),
+            Self::Overloaded(_) | Self::UpstreamDown(_) => Some(Duration::from_secs(1)),
+            _ => None,
+        }
+    }
+
+    fn row(&self, habits: &Habits) -> Row {
+        let drf = habits.errors == ErrorShape::Drf;
+        match self {
+            Self::BadRequest(BadRequest::TargetTooLong) => row(
+                414,
+                "target_too_long",
+                "URI Too Long",
+                "The address is too long.",
+            ),
+            Self::BadRequest(BadRequest::HeadersTooLarge) => row(
+                431,
+                "headers_too_large",
+                "Request Header Fields Too Large",
+                "The request headers are too large.",
+            ),
+            Self::BadRequest(why) => row(
+                400,
+                "bad_request",
+                "Bad Request",
+                format!("Bad request: {why}."),
+            ),
+            Self::Misdirected => row(
+                421,
+                "misdirected",
+                "Misdirected Request",
+                "This host name is not served here.",
+            ),
+            Self::NoRoute | Self::NotFound => row(404, "not_found", "Not Found", "Not found."),
+            Self::Method(method) => row(
+                405,
+                "method_not_allowed",
+                "Method Not Allowed",
+                format!("Method \"{method}\" not allowed."),
+            ),
+            Self::BodyOnRead => row(
+                400,
+                "body_not_allowed",
+                "Bad Request",
+                "This method takes no request body.",
+            ),
+            Self::Anonymous => row(
+                401,
+                "no_credentials",
+                "Unauthorized",
+                "Authentication credentials were not provided.",
+            ),
+            Self::Credential(Malformed::Repeated) if !drf => row(
+                400,
+                "repeated_credential",
+                "Bad Request",
+                "More than one credential was sent.",
+            ),
+            Self::Credential(why) => row(
+                401,
+                "malformed_credential",
+                "Unauthorized",
+                if drf {
+                    drf_malformed(*why)
+                } else {
+                    INVALID_TOKEN
+                },
+            ),
+            Self::Token(why) => row(
+                401,
+                "invalid_token",
+                "Unauthorized",
+                if drf { why.drf_text() } else { INVALID_TOKEN },
+            ),
+            Self::Forbidden(_) => row(
+                403,
+                "forbidden",
+                "Forbidden",
+                "You do not have permission to perform this action.",
+            ),
+            Self::TooLarge => row(
+                413,
+                "body_too_large",
+                "Content Too Large",
+                "The request body is too large.",
+            ),
+            Self::TooSlow => row(
+                408,
+                "body_too_slow",
+                "Request Timeout",
+                "The request body did not arrive in time.",
+            ),
+            Self::MediaType(sent) => row(
+                415,
+                "unsupported_media_type",
+                "Unsupported Media Type",
+                format!("Unsupported media type \"{sent}\" in request."),
+            ),
+            Self::Parse { what, detail } => row(
+                400,
+                "unparsable_body",
+                "Bad Request",
+                format!("{what} parse error - {detail}"),
+            ),
+            Self::Fields(_) => row(
+                400,
+                "invalid_fields",
+                "Bad Request",
+                "Some fields are missing or wrong.",
+            ),
+            Self::Login(_) if drf => row(400, "login_failed", "Bad Request", LOGIN_FAILED),
+            Self::Login(_) => row(401, "login_failed", "Unauthorized", LOGIN_FAILED),
+            Self::Throttled(_) => row(
+                429,
+                "throttled",
+                "Too Many Requests",
+                "Too many attempts. Try again later.",
+            ),
+            Self::Overloaded(_) => row(
+                503,
+                "overloaded",
+                "Service Unavailable",
+                "The gateway is busy. Try again in a moment.",
+            ),
+            Self::HttpsRequired => row(
+                403,
+                "https_required",
+                "Forbidden",
+                "Logging in needs https.",
+            ),
+            Self::UpstreamDown(_) => row(
+                503,
+                "upstream_unavailable",
+                "Service Unavailable",
+                "The service is not available.",
+            ),
+            Self::UpstreamBroken(_) => row(
+                502,
+                "bad_upstream_answer",
+                "Bad Gateway",
+                "The service gave no valid answer.",
+            ),
+            Self::UpstreamTimeout(_) => row(
+                504,
+                "upstream_timeout",
+                "Gateway Timeout",
+                "The service did not answer in time.",
+            ),
+            Self::Internal(_) => row(
+                500,
+                "internal",
+                "Internal Server Error",
+                "Something went wrong here.",
+            ),
+        }
+    }
+}
+
+/// One text for every token that is not valid: which check failed is for the log alone.
+const INVALID_TOKEN: &str = "The access token is missing, malformed, expired or no longer valid.";
+
+const LOGIN_FAILED: &str = "Unable to log in with provided credentials.";
+
+fn drf_malformed(why: Malformed) -> &'static str {
+    match why {
+        Malformed::Empty => "Invalid Authorization header. No credentials provided.",
+        Malformed::Spaces | Malformed::Repeated => {
+            "Invalid Authorization header. Credentials string should not contain spaces."
+        }
+        Malformed::TooLong | Malformed::Grammar => "Error decoding signature.",
+    }
+}

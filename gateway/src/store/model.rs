@@ -1,0 +1,1 @@
+//! In-memory model of the store, for its laws.
