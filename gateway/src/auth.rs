@@ -1,5 +1,8 @@
 //! Credentials, tokens, keys and what is true of users now.
 
+pub mod claims;
 pub mod credential;
+pub mod keys;
 pub mod password;
 pub mod token;
+pub mod view;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use secrecy::{SecretSlice, SecretString};
 
+pub use crate::auth::keys::TokenAlgorithm;
 use crate::policy::Policy;
 use crate::refusal::Habits;
 
@@ -125,15 +126,6 @@ pub enum Profile {
     Standard,
     /// The recorded contract of a Django REST application with JWT login.
     DrfJwt,
-}
-
-/// Signature algorithms the gateway mints with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TokenAlgorithm {
-    /// Ed25519 (RFC 8037).
-    EdDsa,
-    /// HMAC with SHA-256 and a shared secret of at least 32 bytes.
-    Hs256,
 }
 
 /// `[auth.password]`

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::answer::Answer;
 use crate::auth::credential::{Grammar, Malformed};
+pub use crate::auth::token::ClaimSet;
 use crate::auth::token::TokenError;
 use crate::request::BadRequest;
 
@@ -88,15 +89,6 @@ pub enum LoginAnswer {
     Token,
     /// `{"token","token_type","expires_in"}`
     OAuth,
-}
-
-/// Which claims our tokens carry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClaimSet {
-    /// RFC 9068: `typ: at+jwt`, `iss`, `sub`, `aud`, `exp`, `iat`, `jti`, `client_id`, `sid`, `ver`.
-    AccessToken,
-    /// `user_id`, `username`, `email`, `exp`, `orig_iat`, `jti`, `sid`, `ver`.
-    DrfJwt,
 }
 
 /// Field errors of a body, in the order of the fields.

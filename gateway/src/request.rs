@@ -9,7 +9,6 @@ use ipnet::IpNet;
 use pingora::http::RequestHeader;
 
 use crate::auth::credential::{Credential, Grammar};
-use crate::config::Limits;
 
 mod path;
 
@@ -104,6 +103,17 @@ pub enum Upgrade {
     Other,
 }
 
+/// Bounds on a request's head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeadLimits {
+    /// Bytes of the target; more is 414.
+    pub target_bytes: usize,
+    /// Bytes of target and header lines together; more is 431.
+    pub header_bytes: usize,
+    /// Header lines; more is 431.
+    pub headers: usize,
+}
+
 /// The facts of one request.
 #[derive(Debug, Clone)]
 pub struct RequestFacts {
@@ -166,7 +176,7 @@ impl RequestFacts {
     pub fn parse(
         header: &RequestHeader,
         raw_head: Option<&[u8]>,
-        limits: &Limits,
+        limits: &HeadLimits,
         grammar: &Grammar,
     ) -> Result<Self, BadRequest> {
         let target = header.raw_path();
@@ -183,7 +193,7 @@ impl RequestFacts {
         let (authority, host) = read_host(header)?;
         Ok(Self {
             credential: Credential::read(
-                header.headers.get_all(http::header::AUTHORIZATION),
+                &header.headers.get_all(http::header::AUTHORIZATION),
                 grammar,
             ),
             preflight: method == Method::Options
@@ -233,7 +243,7 @@ fn request_target(raw_head: &[u8]) -> Option<&[u8]> {
 fn check_header_size(
     header: &RequestHeader,
     target: usize,
-    limits: &Limits,
+    limits: &HeadLimits,
 ) -> Result<(), BadRequest> {
     if header.headers.len() > limits.headers {
         return Err(BadRequest::HeadersTooLarge);
@@ -373,7 +383,7 @@ fn read_host(header: &RequestHeader) -> Result<(String, String), BadRequest> {
     let host = parsed
         .host()
         .strip_suffix('.')
-        .unwrap_or(parsed.host())
+        .unwrap_or_else(|| parsed.host())
         .to_ascii_lowercase();
     Ok((authority, host))
 }

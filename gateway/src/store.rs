@@ -9,44 +9,10 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+pub use crate::user::{UnixSeconds, User, UserId, Version};
+
 pub mod model;
 pub mod redb;
-
-/// A user's number. Given out from 1, rising, never reused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct UserId(pub u64);
-
-/// Position in the change feed; rises by one with every change.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
-)]
-#[serde(transparent)]
-pub struct Version(pub u64);
-
-/// Seconds since 1970-01-01T00:00:00Z.
-pub type UnixSeconds = u64;
-
-/// A user as everyone but the password check sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct User {
-    /// Number.
-    pub id: UserId,
-    /// Login name as it was given, NFC.
-    pub username: String,
-    /// E-mail address, may be empty.
-    pub email: String,
-    /// Role names, sorted, without repeats.
-    pub roles: Vec<String>,
-    /// An inactive user cannot log in and holds no valid token.
-    pub active: bool,
-    /// Rises whenever older tokens must die (password, roles, active); tokens carry it as `ver`.
-    pub epoch: u32,
-    /// Feed position of the last change, for compare-and-set.
-    pub version: Version,
-    /// When the user was created.
-    pub created_at: UnixSeconds,
-}
 
 /// A user together with what checks its password.
 #[derive(Debug, Clone)]

@@ -1,16 +1,418 @@
-//! Minting and verifying tokens.
+//! Minting and verifying our own tokens.
+//!
+//! Invariants: [`Verified`] is made in this file alone; who a token speaks for, and what that user may,
+//! is taken from the [`View`] of now and never from the token.
 
-/// Why a token is not valid.
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+
+use super::claims::{StrictObject, Times};
+use super::credential::MAX_TOKEN_BYTES;
+use super::keys::{Key, KeyRing, TokenAlgorithm};
+use super::view::View;
+use crate::user::{UnixSeconds, User, UserId};
+
+/// Longest life of a token that is accepted, in seconds, whatever it says itself.
+const MAX_LIFETIME_SECS: u64 = 24 * 60 * 60;
+
+/// Which claims our tokens carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClaimSet {
+    /// RFC 9068: `typ: at+jwt`, `iss`, `sub`, `aud`, `exp`, `iat`, `jti`, `client_id`, `sid`, `ver`.
+    AccessToken,
+    /// `user_id`, `username`, `email`, `exp`, `orig_iat`, `jti`, `sid`, `ver`.
+    DrfJwt,
+}
+
+/// What tokens must look like here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenRules {
+    /// Which claims.
+    pub claims: ClaimSet,
+    /// Our `iss`.
+    pub issuer: String,
+    /// Our `aud`.
+    pub audience: String,
+    /// Lifetime, seconds.
+    pub ttl: u64,
+    /// Clock difference forgiven, seconds.
+    pub leeway: u64,
+    /// How long after the first login a token may be refreshed, seconds.
+    pub refresh_limit: u64,
+    /// Accept tokens without `jti`, `sid` and `ver`.
+    pub legacy: bool,
+}
+
+/// The random names of a token and of the login it goes back to: 128 bits each, base64url.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// This token.
+    pub jti: String,
+    /// The login.
+    pub sid: String,
+}
+
+/// Why a token is not valid. For the log; clients of the standard profile see one text for all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// Not three parts of base64url, or JSON objects.
+    /// Not three parts of strict base64url, or not JSON objects without repeated members.
     #[error("malformed")]
     Malformed,
+    /// `alg` is not one that a key of ours is for.
+    #[error("algorithm not accepted")]
+    Algorithm,
+    /// `crit`, `b64`, `zip` or `enc` in the header (RFC 7515 §4.1.11, RFC 7797 §7).
+    #[error("header parameter not understood")]
+    Header,
+    /// `typ` names another kind of token.
+    #[error("wrong token type")]
+    Type,
+    /// No key of ours made this signature.
+    #[error("bad signature")]
+    Signature,
+    /// `iat` is no number.
+    #[error("iat is not a number of seconds")]
+    IssuedAtType,
+    /// `nbf` is no number.
+    #[error("nbf is not a number of seconds")]
+    NotBeforeType,
+    /// `exp` is no number.
+    #[error("exp is not a number of seconds")]
+    ExpiryType,
+    /// There is no `exp`.
+    #[error("no exp")]
+    NoExpiry,
+    /// `nbf` or `iat` lies in the future.
+    #[error("not yet valid")]
+    NotYetValid,
+    /// `exp` is over.
+    #[error("expired")]
+    Expired,
+    /// It would live longer than any token of ours.
+    #[error("lifetime too long")]
+    Lifetime,
+    /// `iss` is not ours.
+    #[error("wrong issuer")]
+    Issuer,
+    /// `aud` is not ours.
+    #[error("wrong audience")]
+    Audience,
+    /// It names no user.
+    #[error("no subject")]
+    NoSubject,
+    /// No such user.
+    #[error("unknown user")]
+    UnknownUser,
+    /// Name and number belong to different users.
+    #[error("user name and number do not belong together")]
+    OtherUser,
+    /// The user may not log in any more.
+    #[error("user is not active")]
+    Inactive,
+    /// `jti`, `sid` or `ver` is absent or of a wrong type.
+    #[error("no session")]
+    NoSession,
+    /// Made before the user's password, roles or state changed.
+    #[error("revoked")]
+    Revoked,
 }
 
 impl TokenError {
-    /// The recorded text.
+    /// The text of the recorded contract.
     pub fn drf_text(self) -> &'static str {
-        "Error decoding signature."
+        match self {
+            Self::Malformed | Self::Signature | Self::NotBeforeType | Self::ExpiryType => {
+                "Error decoding signature."
+            }
+            Self::Algorithm
+            | Self::Header
+            | Self::Type
+            | Self::IssuedAtType
+            | Self::NotYetValid
+            | Self::Lifetime
+            | Self::Issuer
+            | Self::Audience => "Incorrect authentication credentials.",
+            Self::Expired => "Signature has expired.",
+            Self::NoExpiry | Self::NoSubject | Self::NoSession | Self::OtherUser => {
+                "Invalid payload."
+            }
+            Self::UnknownUser | Self::Revoked => "Invalid signature.",
+            Self::Inactive => "User account is disabled.",
+        }
     }
 }
+
+/// Proof that a token was checked in full: signature, algorithm, times, issuer, audience, session,
+/// and that its user exists, is active and has not changed since.
+#[derive(Debug, Clone)]
+pub struct Verified {
+    user: Arc<User>,
+    times: Times,
+    jti: Option<String>,
+    sid: Option<String>,
+    orig_iat: Option<Value>,
+}
+
+impl Verified {
+    /// Who the token speaks for, as of now.
+    pub fn user(&self) -> &Arc<User> {
+        &self.user
+    }
+
+    /// End of life.
+    pub fn expires(&self) -> UnixSeconds {
+        self.times.exp
+    }
+
+    /// The token's own name, where it has one.
+    pub fn jti(&self) -> Option<&str> {
+        self.jti.as_deref()
+    }
+
+    /// The login it goes back to, where it names one.
+    pub fn sid(&self) -> Option<&str> {
+        self.sid.as_deref()
+    }
+
+    /// `orig_iat` as it was sent: the recorded refresh keeps its very form.
+    pub fn orig_iat(&self) -> Option<&Value> {
+        self.orig_iat.as_ref()
+    }
+}
+
+/// Verifies one token against the keys and users of now.
+///
+/// # Errors
+/// The first check that fails, in the order of the recorded contract.
+pub fn verify(
+    token: &str,
+    keys: &KeyRing,
+    view: &View,
+    rules: &TokenRules,
+    now: UnixSeconds,
+) -> Result<Verified, TokenError> {
+    let parts = Parts::split(token)?;
+    let key_names = check_header(&parts.header, keys, rules)?;
+    let signed_by_us = keys
+        .candidates(
+            key_names.algorithm,
+            key_names.kid.as_deref(),
+            rules.claims == ClaimSet::DrfJwt,
+        )
+        .any(|key| key.verifies(parts.message.as_bytes(), parts.signature));
+    if !signed_by_us {
+        return Err(TokenError::Signature);
+    }
+    let claims = StrictObject::parse(&parts.payload).ok_or(TokenError::Malformed)?;
+    let times = Times::read(&claims, rules.claims == ClaimSet::DrfJwt)?;
+    times.check(now, rules.leeway)?;
+    check_issuer_and_audience(&claims, rules)?;
+    if times.exp.saturating_sub(times.iat.unwrap_or(now)) > MAX_LIFETIME_SECS {
+        return Err(TokenError::Lifetime);
+    }
+    let user = find_user(&claims, view, rules)?;
+    if !user.active {
+        return Err(TokenError::Inactive);
+    }
+    let (jti, sid) = check_session(&claims, &user, rules)?;
+    Ok(Verified {
+        user,
+        times,
+        jti,
+        sid,
+        orig_iat: claims.0.get("orig_iat").cloned(),
+    })
+}
+
+struct Parts<'a> {
+    message: &'a str,
+    signature: &'a str,
+    header: StrictObject,
+    payload: Vec<u8>,
+}
+
+impl<'a> Parts<'a> {
+    /// Size and shape come first: nothing is decoded of what cannot be a token.
+    fn split(token: &'a str) -> Result<Self, TokenError> {
+        if token.len() > MAX_TOKEN_BYTES || token.bytes().filter(|b| *b == b'.').count() != 2 {
+            return Err(TokenError::Malformed);
+        }
+        let (message, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
+        let (header, payload) = message.split_once('.').ok_or(TokenError::Malformed)?;
+        // Strict: no padding, no other alphabet, no stray trailing bits (RFC 7515 §2).
+        let decode = |part: &str| {
+            URL_SAFE_NO_PAD
+                .decode(part)
+                .map_err(|_| TokenError::Malformed)
+        };
+        decode(signature)?;
+        let payload = decode(payload)?;
+        let header = StrictObject::parse(&decode(header)?).ok_or(TokenError::Malformed)?;
+        Ok(Self {
+            message,
+            signature,
+            header,
+            payload,
+        })
+    }
+}
+
+struct KeyNames {
+    algorithm: TokenAlgorithm,
+    kid: Option<String>,
+}
+
+fn check_header(
+    header: &StrictObject,
+    keys: &KeyRing,
+    rules: &TokenRules,
+) -> Result<KeyNames, TokenError> {
+    let algorithm = header
+        .text("alg", TokenError::Algorithm)?
+        .and_then(TokenAlgorithm::from_name)
+        .filter(|algorithm| keys.has(*algorithm))
+        .ok_or(TokenError::Algorithm)?;
+    if ["crit", "b64", "zip", "enc"]
+        .iter()
+        .any(|name| header.0.contains_key(*name))
+    {
+        return Err(TokenError::Header);
+    }
+    if rules.claims == ClaimSet::DrfJwt {
+        // Recorded: `typ` and `kid` are not looked at. The one secret is the only key there is.
+        let kid = header
+            .0
+            .get("kid")
+            .and_then(Value::as_str)
+            .map(str::to_owned);
+        return Ok(KeyNames { algorithm, kid });
+    }
+    let typ = header.text("typ", TokenError::Type)?.unwrap_or_default();
+    let typ = typ.strip_prefix("application/").unwrap_or(typ);
+    let accepted =
+        typ.eq_ignore_ascii_case("at+jwt") || (rules.legacy && typ.eq_ignore_ascii_case("JWT"));
+    if !accepted {
+        return Err(TokenError::Type);
+    }
+    Ok(KeyNames {
+        algorithm,
+        kid: header
+            .text("kid", TokenError::Malformed)?
+            .map(str::to_owned),
+    })
+}
+
+fn check_issuer_and_audience(claims: &StrictObject, rules: &TokenRules) -> Result<(), TokenError> {
+    if rules.claims == ClaimSet::DrfJwt {
+        // Recorded: tokens of this contract have no audience, and one that has is meant for somebody else.
+        return if claims.0.contains_key("aud") {
+            Err(TokenError::Audience)
+        } else {
+            Ok(())
+        };
+    }
+    if claims.text("iss", TokenError::Issuer)? != Some(&rules.issuer) {
+        return Err(TokenError::Issuer);
+    }
+    let ours = |value: &Value| value.as_str() == Some(&rules.audience);
+    match claims.0.get("aud") {
+        Some(Value::Array(list)) if list.iter().all(Value::is_string) && list.iter().any(ours) => {
+            Ok(())
+        }
+        Some(value) if ours(value) => Ok(()),
+        _ => Err(TokenError::Audience),
+    }
+}
+
+fn find_user(
+    claims: &StrictObject,
+    view: &View,
+    rules: &TokenRules,
+) -> Result<Arc<User>, TokenError> {
+    if rules.claims == ClaimSet::AccessToken {
+        let sub = claims
+            .text("sub", TokenError::NoSubject)?
+            .ok_or(TokenError::NoSubject)?;
+        let id = sub
+            .parse::<u64>()
+            .ok()
+            .filter(|id| id.to_string() == sub)
+            .ok_or(TokenError::UnknownUser)?;
+        return view
+            .user(UserId(id))
+            .cloned()
+            .ok_or(TokenError::UnknownUser);
+    }
+    let user = match claims.0.get("username") {
+        None | Some(Value::Null) => return Err(TokenError::NoSubject),
+        Some(Value::String(name)) if name.is_empty() => return Err(TokenError::NoSubject),
+        Some(Value::String(name)) => view.user_named(name).cloned(),
+        Some(_) => None,
+    }
+    .ok_or(TokenError::UnknownUser)?;
+    match claims.0.get("user_id") {
+        Some(id) if id.as_u64() != Some(user.id.0) => Err(TokenError::OtherUser),
+        None if !rules.legacy => Err(TokenError::NoSubject),
+        _ => Ok(user),
+    }
+}
+
+/// `ver` must be the user's epoch of now: every older token died when it rose.
+fn check_session(
+    claims: &StrictObject,
+    user: &User,
+    rules: &TokenRules,
+) -> Result<(Option<String>, Option<String>), TokenError> {
+    let jti = claims
+        .text("jti", TokenError::NoSession)?
+        .map(str::to_owned);
+    let sid = claims
+        .text("sid", TokenError::NoSession)?
+        .map(str::to_owned);
+    let ver = claims.0.get("ver");
+    if !rules.legacy && (jti.is_none() || sid.is_none() || ver.is_none()) {
+        return Err(TokenError::NoSession);
+    }
+    match ver {
+        Some(ver) if ver.as_u64() != Some(u64::from(user.epoch)) => Err(TokenError::Revoked),
+        _ => Ok((jti, sid)),
+    }
+}
+
+/// Makes a token for a user.
+///
+/// # Errors
+/// Where the cryptographic library refuses the key.
+pub fn mint(
+    user: &User,
+    key: &Key,
+    rules: &TokenRules,
+    session: &Session,
+    orig_iat: &Value,
+    now: UnixSeconds,
+) -> Result<String, jsonwebtoken::errors::Error> {
+    let exp = now.saturating_add(rules.ttl);
+    match rules.claims {
+        ClaimSet::DrfJwt => {
+            let claims = json!({
+                "user_id": user.id, "username": user.username, "email": user.email, "exp": exp,
+                "orig_iat": orig_iat, "jti": session.jti, "sid": session.sid, "ver": user.epoch,
+            });
+            key.sign("JWT", false, &claims)
+        }
+        ClaimSet::AccessToken => {
+            let claims = json!({
+                "iss": rules.issuer, "sub": user.id.to_string(), "aud": rules.audience, "exp": exp, "iat": now,
+                "jti": session.jti, "client_id": rules.audience, "sid": session.sid, "ver": user.epoch,
+                "username": user.username, "roles": user.roles,
+            });
+            key.sign("at+jwt", true, &claims)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,20 +2,11 @@
 
 use super::*;
 
-fn limits() -> Limits {
-    Limits {
-        connections: 1,
-        connections_per_ip: 1,
-        header_timeout: std::time::Duration::ZERO,
-        keep_alive: std::time::Duration::ZERO,
-        keep_alive_requests: 1,
+fn limits() -> HeadLimits {
+    HeadLimits {
         target_bytes: 64,
         header_bytes: 512,
         headers: 8,
-        body_bytes: 0,
-        body_timeout: std::time::Duration::ZERO,
-        write_timeout: std::time::Duration::ZERO,
-        auth_body_bytes: 0,
     }
 }
 

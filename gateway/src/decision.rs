@@ -1,0 +1,206 @@
+//! The decision: may this request pass? Total, pure, on one screen.
+//!
+//! Invariant: a [`Permit`] is made here and nowhere else, and without one nothing is forwarded.
+
+use std::sync::Arc;
+
+use crate::auth::credential::Credential;
+use crate::auth::keys::KeyRing;
+use crate::auth::token::{self, TokenRules, Verified};
+use crate::auth::view::View;
+use crate::policy::{Access, Builtin, Policy, Rule, Target, UpstreamId};
+use crate::refusal::{Habits, Refusal};
+use crate::request::{BadRequest, Body, Method, RequestFacts, Upgrade};
+use crate::user::UnixSeconds;
+
+/// Everything a request may read: immutable, swapped whole. A request holds one from start to end.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// Who may reach what.
+    pub policy: Arc<Policy>,
+    /// Wire habits.
+    pub habits: Arc<Habits>,
+    /// What tokens must look like.
+    pub token_rules: Arc<TokenRules>,
+    /// Keys.
+    pub keys: Arc<KeyRing>,
+    /// Users.
+    pub view: Arc<View>,
+}
+
+/// What happens with a request. Every request ends in exactly one.
+#[derive(Debug, Clone)]
+pub enum Decision {
+    /// The gateway answers itself.
+    Answer(Builtin, Option<Verified>),
+    /// The upstream answers.
+    Forward(Permit),
+    /// Nobody does.
+    Refuse(Refusal),
+}
+
+/// Proof that the policy said yes to this request.
+#[derive(Debug, Clone)]
+pub struct Permit {
+    upstream: UpstreamId,
+    identity: Option<Verified>,
+    websocket: bool,
+    forward_authorization: bool,
+}
+
+impl Permit {
+    /// Where the request may go.
+    pub fn upstream(&self) -> UpstreamId {
+        self.upstream
+    }
+
+    /// Who sent it; `None` is anonymous.
+    pub fn identity(&self) -> Option<&Verified> {
+        self.identity.as_ref()
+    }
+
+    /// A WebSocket may be opened.
+    pub fn websocket(&self) -> bool {
+        self.websocket
+    }
+
+    /// The client's `Authorization` goes on to the upstream.
+    pub fn forward_authorization(&self) -> bool {
+        self.forward_authorization
+    }
+}
+
+/// A decision and the rule it was made under.
+#[derive(Debug, Clone)]
+pub struct Judgement<'a> {
+    /// The rule that the address met, where there is one.
+    pub rule: Option<&'a Rule>,
+    /// The decision.
+    pub decision: Decision,
+}
+
+/// Decides. `now` is in seconds since 1970.
+pub fn decide<'a>(snapshot: &'a Snapshot, facts: &RequestFacts, now: UnixSeconds) -> Judgement<'a> {
+    let policy = &snapshot.policy;
+    let found = policy.find(&facts.path, &facts.method);
+    let rule = found.or_else(|| policy.find_any_method(&facts.path));
+    let decision =
+        judge(snapshot, facts, now, rule, found.is_some()).unwrap_or_else(Decision::Refuse);
+    Judgement { rule, decision }
+}
+
+fn judge(
+    snapshot: &Snapshot,
+    facts: &RequestFacts,
+    now: UnixSeconds,
+    rule: Option<&Rule>,
+    takes_method: bool,
+) -> Result<Decision, Refusal> {
+    let habits = &snapshot.habits;
+    if !snapshot.policy.serves_host(&facts.host) {
+        return Err(Refusal::Misdirected);
+    }
+    if snapshot.policy.is_guarded(&facts.path) {
+        return Err(Refusal::NoRoute);
+    }
+    let rule = rule.ok_or(Refusal::NoRoute)?;
+    if let Target::Builtin(
+        builtin @ (Builtin::Login | Builtin::Refresh | Builtin::Verify | Builtin::Jwks),
+    ) = rule.target
+    {
+        return Ok(Decision::Answer(builtin, None));
+    }
+    let served = takes_method && is_served(&facts.method, rule);
+    if !served && !habits.conceal_methods {
+        return Err(Refusal::Method(facts.method.as_str().to_owned()));
+    }
+    if facts.method.is_read() && facts.body != Body::Empty && !rule.allow_get_body {
+        return Err(Refusal::BodyOnRead);
+    }
+    let identity = authenticate(snapshot, facts, now)?;
+    admit(&rule.access, habits, facts, identity.as_ref())?;
+    // Where another reading of the path meets another rule, that one must say yes as well.
+    snapshot
+        .policy
+        .for_other_readings(&facts.path, &facts.method, |other| {
+            admit(&other.access, habits, facts, identity.as_ref())
+        })?;
+    if !served {
+        return Err(Refusal::Method(facts.method.as_str().to_owned()));
+    }
+    Ok(match rule.target {
+        Target::Builtin(builtin) => Decision::Answer(builtin, identity),
+        Target::Upstream(upstream) => Decision::Forward(Permit {
+            upstream,
+            identity,
+            websocket: rule.websocket && facts.upgrade == Upgrade::WebSocket,
+            forward_authorization: rule.forward_authorization,
+        }),
+    })
+}
+
+/// TRACE, TRACK and CONNECT never; an unknown method only where the rule names it.
+fn is_served(method: &Method, rule: &Rule) -> bool {
+    match method {
+        Method::Never(_) => false,
+        Method::Other(name) => rule.methods().any(|m| m == name),
+        Method::Get
+        | Method::Head
+        | Method::Post
+        | Method::Put
+        | Method::Patch
+        | Method::Delete
+        | Method::Options => true,
+    }
+}
+
+/// A credential that is present must be valid, on open addresses too: bad never becomes anonymous.
+fn authenticate(
+    snapshot: &Snapshot,
+    facts: &RequestFacts,
+    now: UnixSeconds,
+) -> Result<Option<Verified>, Refusal> {
+    match &facts.credential {
+        Credential::None => Ok(None),
+        Credential::Malformed(why) => Err(Refusal::Credential(*why)),
+        Credential::One(token) => {
+            let verified = token::verify(
+                token,
+                &snapshot.keys,
+                &snapshot.view,
+                &snapshot.token_rules,
+                now,
+            )?;
+            Ok(Some(verified))
+        }
+    }
+}
+
+fn admit(
+    access: &Access,
+    habits: &Habits,
+    facts: &RequestFacts,
+    identity: Option<&Verified>,
+) -> Result<(), Refusal> {
+    let open = match access {
+        Access::Public => true,
+        Access::ReadPublic => {
+            facts.is_plain_read() || (facts.method == Method::Options && habits.options_open)
+        }
+        Access::Token | Access::Roles(_) => false,
+    };
+    match (identity, access) {
+        (None, _) if !open || facts.query_overrides_method => Err(Refusal::Anonymous),
+        (Some(verified), Access::Roles(roles)) if !verified.user().has_any_role(roles) => {
+            Err(Refusal::Forbidden("role"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A request that could not be read is refused like any other, so that one place writes the answer.
+impl From<BadRequest> for Decision {
+    fn from(why: BadRequest) -> Self {
+        Self::Refuse(Refusal::BadRequest(why))
+    }
+}
