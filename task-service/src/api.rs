@@ -272,7 +272,7 @@ fn root(parts: &Parts, suffix: Option<&str>) -> Result<Answer, Refusal> {
         // HTTP/1.0 need not say it.
         (None, None) => "localhost",
     };
-    let end = suffix.map_or("/".to_owned(), |suffix| format!(".{suffix}"));
+    let end = suffix.map_or_else(|| "/".to_owned(), |suffix| format!(".{suffix}"));
     let link = |name: &str| format!("http://{host}/{name}{end}");
     let links =
         std::collections::BTreeMap::from([("tasks", link("tasks")), ("users", link("users"))]);

@@ -144,3 +144,41 @@ fn commit(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::people::PersonId;
+
+    #[tokio::test]
+    async fn a_full_queue_refuses_at_once() {
+        let (orders, _inbox) = mpsc::channel(1);
+        let failed = Arc::new(AtomicBool::new(false));
+        let writer = Writer { orders, failed };
+        let change = || Change::RemovePerson(PersonId(1));
+        let other = writer.clone();
+        let waiting = tokio::spawn(async move { other.change(change()).await });
+        while writer.orders.capacity() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(writer.change(change()).await, Err(Refusal::Busy));
+        waiting.abort();
+    }
+
+    #[tokio::test]
+    async fn what_is_queued_is_made_before_the_thread_stops() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(Store::open(folder.path(), 1 << 20).unwrap());
+        let (writer, thread) = Writer::start(Arc::clone(&store), 1000).unwrap();
+        let (answer, outcome) = oneshot::channel();
+        let change = Change::RemovePerson(PersonId(1));
+        writer
+            .orders
+            .try_send(Order::Change(change, answer))
+            .unwrap();
+        thread.stop().await;
+        assert_eq!(outcome.await.unwrap(), Some(Outcome::NotFound));
+        let late = writer.change(Change::RemovePerson(PersonId(1))).await;
+        assert_eq!(late, Err(Refusal::Busy));
+    }
+}

@@ -125,19 +125,18 @@ mod tests {
 
     #[test]
     fn urlencoded() {
-        let table: [(&str, &[(&str, Option<&str>)]); 6] = [
-            ("a=1&a=2", &[("a", Some("2"))]),
-            ("a=b+c%2B", &[("a", Some("b c+"))]),
-            ("a=%zz", &[("a", Some("%zz"))]),
-            ("a&&b=", &[("a", Some("")), ("b", Some(""))]),
-            ("a=b=c", &[("a", Some("b=c"))]),
-            ("{\"a\": 1}", &[("a", None)]),
+        let table = [
+            ("a=1&a=2", "a", Some("2")),
+            ("a=b+c%2B", "a", Some("b c+")),
+            ("a=%zz", "a", Some("%zz")),
+            ("a&&b=", "a", Some("")),
+            ("a&&b=", "b", Some("")),
+            ("a=b=c", "a", Some("b=c")),
+            ("{\"a\": 1}", "a", None),
         ];
-        for (body, wants) in table {
+        for (body, name, want) in table {
             let fields = parse_urlencoded(body.as_bytes()).unwrap();
-            for (name, want) in wants {
-                assert_eq!(text(&fields, name).as_deref(), *want, "{body}");
-            }
+            assert_eq!(text(&fields, name).as_deref(), want, "{body}");
         }
         assert!(parse_urlencoded(b"a=%FF").is_err());
     }

@@ -18,13 +18,13 @@ const DEPTH_LIMIT: usize = 128;
 /// # Errors
 /// The refusal to answer with, when `bytes` is not JSON or not an object.
 pub(super) fn parse(bytes: &[u8]) -> Result<Fields, Refusal> {
-    let document: &RawValue = serde_json::from_slice(bytes).map_err(parse_error)?;
+    let document: &RawValue = serde_json::from_slice(bytes).map_err(|error| parse_error(&error))?;
     if depth(document.get()) > DEPTH_LIMIT {
         return Err(Refusal::Unparsable(format!(
             "JSON parse error - nested deeper than {DEPTH_LIMIT} levels"
         )));
     }
-    match value(document).map_err(parse_error)? {
+    match value(document).map_err(|error| parse_error(&error))? {
         Value::Object => {}
         Value::Null => return Err(Refusal::NonField("No data provided".to_owned())),
         other => {
@@ -36,15 +36,15 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Fields, Refusal> {
     }
     // A map keeps the last of repeated keys, which is the rule here.
     let members: HashMap<String, &RawValue> =
-        serde_json::from_str(document.get()).map_err(parse_error)?;
+        serde_json::from_str(document.get()).map_err(|error| parse_error(&error))?;
     let mut fields = Fields::default();
     for (name, raw) in members {
-        fields.insert(name, value(raw).map_err(parse_error)?);
+        fields.insert(name, value(raw).map_err(|error| parse_error(&error))?);
     }
     Ok(fields)
 }
 
-fn parse_error(error: serde_json::Error) -> Refusal {
+fn parse_error(error: &serde_json::Error) -> Refusal {
     Refusal::Unparsable(format!("JSON parse error - {error}"))
 }
 
@@ -135,7 +135,7 @@ mod tests {
             (r#"{"a":{"b":1}}"#.to_owned(), Value::Object),
             (r#"{"a":-0}"#.to_owned(), Value::Int("0".into())),
             (r#"{"a":1e400}"#.to_owned(), Value::Float("1e400".into())),
-            (format!(r#"{{"a":{digits}}}"#), Value::Int(digits.clone())),
+            (format!(r#"{{"a":{digits}}}"#), Value::Int(digits)),
             (
                 r#"{"a":1,"a":"z\u00e9\ud83d\ude00"}"#.to_owned(),
                 Value::Text("zé😀".to_owned().into()),

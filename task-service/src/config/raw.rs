@@ -138,7 +138,7 @@ impl Raw {
 }
 
 fn seconds(sent: Option<Span>, default: u64) -> Duration {
-    sent.map_or(Duration::from_secs(default), |span| span.0)
+    sent.map_or_else(|| Duration::from_secs(default), |span| span.0)
 }
 
 /// Where a program keeps what it must not lose (XDG Base Directory
