@@ -1,0 +1,270 @@
+//! Users: list, read, create, change, remove. For administrators alone, which the rules see to.
+//!
+//! Invariants: no answer holds a password or its hash; a change is in the snapshot before it is
+//! answered, and the services behind have heard of it where they are up.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use super::body::{self, Fields, Upload, type_name};
+use super::fields::{NUL, TextField, boolean, is_email, text};
+use super::{Call, Endpoints, describe, no_such_method};
+use crate::answer::Answer;
+use crate::auth::password;
+use crate::refusal::{ErrorShape, FieldErrors, Habits, Refusal};
+use crate::request::Method;
+use crate::store::{NewUser, StoreError, UserPatch};
+use crate::user::{User, UserId, Version};
+use crate::username::{self, UsernameError};
+
+/// How long a change waits for the services behind to acknowledge it.
+const PROVISION_WAIT: Duration = Duration::from_secs(1);
+
+/// Users in one answer where nothing else is asked for.
+const PAGE: usize = 1_000;
+
+const USERNAME: TextField = TextField { name: "username", trim: true, blank: false, max: usize::MAX, nul: true };
+const PASSWORD: TextField = TextField { name: "password", trim: false, blank: false, max: usize::MAX, nul: false };
+const EMAIL: TextField = TextField { name: "email", trim: true, blank: true, max: 254, nul: false };
+
+/// What an address under `users/` names.
+enum Place {
+    List,
+    One(Option<UserId>),
+}
+
+/// What a body says of a user; `None` is not said.
+#[derive(Debug, Default)]
+struct Input {
+    username: Option<String>,
+    password: Option<SecretString>,
+    email: Option<String>,
+    roles: Option<Vec<String>>,
+    active: Option<bool>,
+}
+
+impl Endpoints {
+    /// Serves the users addresses.
+    ///
+    /// # Errors
+    /// Why the request is not served.
+    pub async fn users(&self, call: &Call<'_>, upload: &mut dyn Upload) -> Result<Answer, Refusal> {
+        match (place(call.facts.path.decoded()), &call.facts.method) {
+            (Place::List, Method::Get | Method::Head) => self.list(call).await,
+            (Place::List, Method::Post) => self.create(call, upload).await,
+            (Place::One(id), Method::Get | Method::Head) => {
+                Ok(Answer::json(200, &shape(&self.existing(id).await?, call.habits())))
+            }
+            (Place::One(id), Method::Put | Method::Patch) => self.change(call, upload, self.existing(id).await?).await,
+            (Place::One(id), Method::Delete) => self.remove(self.existing(id).await?).await,
+            (_, Method::Options) => Ok(describe::answer("Users", "The users of this gateway.", None)),
+            (_, method) => Err(no_such_method(method)),
+        }
+    }
+
+    async fn existing(&self, id: Option<UserId>) -> Result<User, Refusal> {
+        let id = id.ok_or(Refusal::NotFound)?;
+        self.state.store().user(id).await.map_err(store_refusal)?.ok_or(Refusal::NotFound)
+    }
+
+    async fn list(&self, call: &Call<'_>) -> Result<Answer, Refusal> {
+        let query = call.facts.query.as_deref().unwrap_or_default();
+        let asked = |name: &str| {
+            form_urlencoded::parse(query.as_bytes()).find(|(n, _)| n == name).and_then(|(_, v)| v.parse::<u64>().ok())
+        };
+        let limit = asked("limit").and_then(|n| usize::try_from(n).ok()).unwrap_or(PAGE).clamp(1, PAGE);
+        let page =
+            self.state.store().list_users(asked("after").map(UserId), limit).await.map_err(store_refusal)?;
+        let users: Vec<Value> = page.users.iter().map(|user| shape(user, call.habits())).collect();
+        Ok(match call.habits().errors {
+            ErrorShape::Drf => Answer::json(200, &users),
+            ErrorShape::Problem => Answer::json(200, &json!({ "users": users, "next": page.next })),
+        })
+    }
+
+    async fn create(&self, call: &Call<'_>, upload: &mut dyn Upload) -> Result<Answer, Refusal> {
+        let input = self.read_input(call, upload, true).await?;
+        let username = input.username.unwrap_or_default();
+        let hash = match input.password {
+            Some(password) => Some(self.hash(password).await?),
+            None => None,
+        };
+        let new = NewUser {
+            username,
+            email: input.email.unwrap_or_default(),
+            roles: input.roles.unwrap_or_default(),
+            active: input.active.unwrap_or(true),
+            password_hash: hash,
+        };
+        let user = self.state.store().create_user(new, call.now).await.map_err(store_refusal)?;
+        self.make_known(user.version).await?;
+        Ok(Answer::json(201, &shape(&user, call.habits())))
+    }
+
+    async fn change(&self, call: &Call<'_>, upload: &mut dyn Upload, user: User) -> Result<Answer, Refusal> {
+        let input = self.read_input(call, upload, call.facts.method == Method::Put).await?;
+        let hash = match input.password {
+            Some(password) => Some(self.hash(password).await?),
+            None => None,
+        };
+        let patch = UserPatch {
+            username: input.username,
+            email: input.email,
+            roles: input.roles,
+            active: input.active,
+            password_hash: hash,
+            keep_sessions: false,
+        };
+        let user = self.state.store().update_user(user.id, None, patch).await.map_err(store_refusal)?;
+        self.make_known(user.version).await?;
+        Ok(Answer::json(200, &shape(&user, call.habits())))
+    }
+
+    async fn remove(&self, user: User) -> Result<Answer, Refusal> {
+        let store = self.state.store();
+        store.remove_user(user.id).await.map_err(store_refusal)?;
+        let version = store.head().await.map_err(store_refusal)?;
+        self.make_known(version).await?;
+        Ok(Answer::empty(204))
+    }
+
+    /// The next request of anybody meets the change, and so does the service behind, if it is up.
+    async fn make_known(&self, version: Version) -> Result<(), Refusal> {
+        self.state.catch_up().await.map_err(store_refusal)?;
+        self.provisioning.changed();
+        if !self.provisioning.wait_for(version, PROVISION_WAIT).await {
+            tracing::warn!(version = version.0, "a service behind has not yet acknowledged a change of users");
+        }
+        Ok(())
+    }
+
+    async fn hash(&self, password: SecretString) -> Result<SecretString, Refusal> {
+        self.passwords.hash(password).await.map_err(|e| match e {
+            password::HashError::Busy => Refusal::Overloaded("password hashing"),
+            other => Refusal::Internal(other.to_string()),
+        })
+    }
+
+    async fn read_input(&self, call: &Call<'_>, upload: &mut dyn Upload, whole: bool) -> Result<Input, Refusal> {
+        let fields = body::read(call.facts, upload, self.max_body, call.habits()).await?;
+        let mut errors = FieldErrors::default();
+        let mut input = Input {
+            username: text(&fields, USERNAME, whole, &mut errors).and_then(|name| check_name(&name, &mut errors)),
+            ..Input::default()
+        };
+        let password = text(&fields, PASSWORD, whole, &mut errors).map(SecretString::from);
+        let name = input.username.as_deref().unwrap_or_default();
+        if let Some(password) = &password
+            && let Err(rule) = password::check_new(password, name, &self.auth.password, self.insecure_dev)
+        {
+            errors.add(PASSWORD.name, rule.to_string());
+        }
+        input.password = password;
+        input.email = text(&fields, EMAIL, false, &mut errors);
+        if input.email.as_ref().is_some_and(|email| !email.is_empty() && !is_email(email)) {
+            errors.add(EMAIL.name, "Enter a valid email address.");
+        }
+        input.active = boolean(&fields, active_name(call.habits()), &mut errors);
+        input.roles = roles(&fields, &mut errors);
+        if errors.is_empty() { Ok(input) } else { Err(Refusal::Fields(errors)) }
+    }
+}
+
+/// The last segment of the path: `users` itself, or what should be a number.
+fn place(path: &str) -> Place {
+    let last = path.split('/').map(|s| s.split(';').next().unwrap_or_default()).rfind(|s| !s.is_empty());
+    match last {
+        None | Some("users") => Place::List,
+        Some(text) => {
+            let digits = text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
+            Place::One(text.parse().ok().filter(|_| digits).map(UserId))
+        }
+    }
+}
+
+/// Both checks of the recorded contract give their text: what a name is made of, and U+0000.
+fn check_name(name: &str, errors: &mut FieldErrors) -> Option<String> {
+    match username::normalise(name) {
+        Ok(name) => return Some(name),
+        Err(UsernameError::Empty) => errors.add(USERNAME.name, "This field may not be blank."),
+        Err(UsernameError::TooLong) => errors.add(
+            USERNAME.name,
+            format!("Ensure this field has no more than {} characters.", username::MAX_CHARS),
+        ),
+        Err(UsernameError::Control | UsernameError::Character) => errors.add(
+            USERNAME.name,
+            "Enter a valid username. This value may contain only letters, numbers, and @/./+/-/_ characters.",
+        ),
+    }
+    if name.contains('\0') {
+        errors.add(USERNAME.name, NUL);
+    }
+    None
+}
+
+fn roles(fields: &Fields, errors: &mut FieldErrors) -> Option<Vec<String>> {
+    let list = match fields.get("roles")? {
+        Value::Array(list) => list.clone(),
+        // A form can only repeat or separate: `admin,editor`.
+        Value::String(text) if fields.is_form => text.split(',').map(|role| role.trim().into()).collect(),
+        other => {
+            errors.add("roles", format!("Expected a list of items but got type \"{}\".", type_name(other)));
+            return None;
+        }
+    };
+    let mut roles = Vec::with_capacity(list.len());
+    for role in list {
+        match role {
+            // A comma would read as two roles in the identity header.
+            Value::String(role) if is_role(&role) => roles.push(role),
+            Value::String(role) if role.is_empty() && fields.is_form => {}
+            _ => {
+                errors.add("roles", "A role is 1 to 64 letters, digits, dots, dashes or underscores.");
+                return None;
+            }
+        }
+    }
+    Some(roles)
+}
+
+/// Says whether a text can be a role name.
+pub fn is_role(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-:".contains(&b))
+}
+
+fn active_name(habits: &Habits) -> &'static str {
+    match habits.errors {
+        ErrorShape::Drf => "is_active",
+        ErrorShape::Problem => "active",
+    }
+}
+
+fn shape(user: &User, habits: &Habits) -> Value {
+    match habits.errors {
+        ErrorShape::Drf => json!({
+            "id": user.id, "username": user.username, "email": user.email, "is_active": user.active,
+            "roles": user.roles,
+        }),
+        ErrorShape::Problem => json!({
+            "id": user.id, "username": user.username, "email": user.email, "active": user.active,
+            "roles": user.roles, "created_at": user.created_at,
+        }),
+    }
+}
+
+fn store_refusal(error: StoreError) -> Refusal {
+    match error {
+        StoreError::NotFound => Refusal::NotFound,
+        StoreError::Conflict => {
+            let mut errors = FieldErrors::default();
+            errors.add(USERNAME.name, "A user with that username already exists.");
+            Refusal::Fields(errors)
+        }
+        StoreError::LastAdmin => Refusal::Fields(FieldErrors::whole(
+            "The last active administrator can be neither removed, disabled nor demoted.",
+        )),
+        other => Refusal::Internal(other.to_string()),
+    }
+}

@@ -1,0 +1,130 @@
+//! What an upstream learns of the caller, and what it never hears from a client.
+//!
+//! Invariant: the removal has no condition. It runs for every forwarded request, signed in or not, and
+//! after the HTTP layer has acted on `Connection`, so that no client can name our own headers away.
+
+use std::net::IpAddr;
+
+use http::HeaderValue;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use pingora::Result;
+use pingora::http::RequestHeader;
+
+use crate::config::{IdentityHeaders, preset_identity_names};
+use crate::decision::Permit;
+
+/// Carries the secret that proves to an upstream that a request came through the gateway.
+pub const SECRET_HEADER: &str = "x-gateway-secret";
+
+/// Carries the id that ties log lines of one request together.
+pub const REQUEST_ID_HEADER: &str = "x-request-id";
+
+/// What a visible ASCII header value may not hold as it is (RFC 9110 §5.5); `%` so that it can be undone.
+const VALUE: &AsciiSet = &CONTROLS.add(b'%');
+
+/// What is said of the request itself.
+#[derive(Debug, Clone)]
+pub struct Forwarding<'a> {
+    /// The client's address.
+    pub client: IpAddr,
+    /// `http` or `https`, as the client used it.
+    pub scheme: &'a str,
+    /// `Host` as the client sent it.
+    pub authority: &'a str,
+    /// Ties log lines together.
+    pub request_id: &'a str,
+}
+
+/// Which headers an upstream gets.
+#[derive(Debug, Clone)]
+pub struct HeaderPlan {
+    names: IdentityHeaders,
+    secret: Option<HeaderValue>,
+    removed: Vec<String>,
+}
+
+impl HeaderPlan {
+    /// The plan of one upstream.
+    pub fn new(names: IdentityHeaders, secret: Option<HeaderValue>) -> Self {
+        let mut removed: Vec<String> = preset_identity_names().map(str::to_owned).collect();
+        let own = [&names.user_id, &names.user, &names.email, &names.roles, &names.status];
+        removed.extend(own.into_iter().flatten().map(|name| name.to_ascii_lowercase()));
+        Self { names, secret, removed }
+    }
+
+    /// Removes what only the gateway may say, then says it.
+    ///
+    /// # Errors
+    /// Where the HTTP layer refuses a header; then nothing may be forwarded.
+    pub fn apply(&self, request: &mut RequestHeader, permit: &Permit, forwarding: &Forwarding<'_>) -> Result<()> {
+        self.remove(request, permit.forward_authorization());
+        self.insert_identity(request, permit)?;
+        request.insert_header("X-Forwarded-For", forwarding.client.to_string())?;
+        request.insert_header("X-Forwarded-Proto", forwarding.scheme)?;
+        if !forwarding.authority.is_empty() {
+            request.insert_header("X-Forwarded-Host", forwarding.authority)?;
+        }
+        request.insert_header("X-Request-Id", forwarding.request_id)?;
+        if let Some(secret) = &self.secret {
+            request.insert_header("X-Gateway-Secret", secret.clone())?;
+        }
+        Ok(())
+    }
+
+    fn remove(&self, request: &mut RequestHeader, keep_authorization: bool) {
+        let doomed: Vec<http::HeaderName> = request
+            .headers
+            .keys()
+            .filter(|name| {
+                let folded = name.as_str().replace('_', "-");
+                self.is_ours(&folded) && !(keep_authorization && *name == http::header::AUTHORIZATION)
+            })
+            .cloned()
+            .collect();
+        for name in doomed {
+            request.remove_header(&name);
+        }
+    }
+
+    /// `name` is in lower case with `-` for `_`: CGI and WSGI read both as one.
+    fn is_ours(&self, name: &str) -> bool {
+        const PREFIXES: [&str; 5] = ["x-forwarded-", "x-original-", "x-envoy-", "x-auth-", "x-gateway-"];
+        const NAMES: [&str; 12] = [
+            "authorization",
+            "forwarded",
+            "x-forwarded",
+            "x-real-ip",
+            "x-rewrite-url",
+            "cf-connecting-ip",
+            "true-client-ip",
+            "x-http-method-override",
+            "x-http-method",
+            "x-method-override",
+            "proxy-authorization",
+            REQUEST_ID_HEADER,
+        ];
+        PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+            || NAMES.contains(&name)
+            || self.removed.iter().any(|own| own.replace('_', "-") == name)
+    }
+
+    fn insert_identity(&self, request: &mut RequestHeader, permit: &Permit) -> Result<()> {
+        let status = if permit.identity().is_some() { "authenticated" } else { "anonymous" };
+        let mut insert = |name: &Option<String>, value: &str| match name {
+            // An absent value is an absent header: an empty one could be read as a user without a name.
+            Some(name) if !value.is_empty() => {
+                request.insert_header(name.clone(), utf8_percent_encode(value, VALUE).to_string())
+            }
+            _ => Ok(()),
+        };
+        insert(&self.names.status, status)?;
+        if let Some(verified) = permit.identity() {
+            let user = verified.user();
+            insert(&self.names.user_id, &user.id.to_string())?;
+            insert(&self.names.user, &user.username)?;
+            insert(&self.names.email, &user.email)?;
+            insert(&self.names.roles, &user.roles.join(","))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,261 @@
+//! The path of a request through Pingora's phases: calls only. What is decided, is decided in
+//! [`decision`](crate::decision); what is answered, is written in [`respond`](crate::respond).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::proxy::{FailToProxy, ProxyHttp, Session};
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorType, Result};
+
+use crate::config::ServerConfig;
+use crate::decision::{Decision, Permit, decide};
+use crate::endpoints::{Call, Endpoints};
+use crate::identity_headers::{Forwarding, HeaderPlan};
+use crate::refusal::Refusal;
+use crate::respond::{Connection, respond};
+use crate::upstream::{UpstreamSet, peer};
+
+mod context;
+mod failure;
+mod upload;
+
+pub use context::Context;
+use context::Arrival;
+use upload::SessionUpload;
+
+/// The gateway as Pingora sees it.
+#[derive(Debug)]
+pub struct Gateway {
+    /// `[server]`
+    pub server: ServerConfig,
+    /// Our own addresses, and with them state, store and counters.
+    pub endpoints: Arc<Endpoints>,
+    /// The services behind.
+    pub upstreams: Arc<UpstreamSet>,
+    /// What each upstream is told; by upstream index.
+    pub plans: Vec<HeaderPlan>,
+}
+
+#[async_trait]
+impl ProxyHttp for Gateway {
+    type CTX = Context;
+
+    fn new_ctx(&self) -> Context {
+        Context::new(self.endpoints.state.load(), crate::clock::now())
+    }
+
+    async fn early_request_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<()> {
+        self.bound(session);
+        ctx.arrival = Some(Arrival::read(session, &ctx.snapshot, &self.server));
+        Ok(())
+    }
+
+    async fn request_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<bool> {
+        let decision = match ctx.facts() {
+            Ok(facts) => {
+                let judgement = decide(&ctx.snapshot, facts, ctx.now);
+                let rule = judgement.rule.map(|rule| (rule.path().to_owned(), rule.allow.clone()));
+                let decision = judgement.decision;
+                (ctx.route, ctx.allow) = rule.unzip();
+                decision
+            }
+            Err(refusal) => Decision::Refuse(refusal),
+        };
+        match decision {
+            Decision::Answer(builtin, identity) => {
+                ctx.identify(identity.as_ref());
+                ctx.decision = "answer";
+                let result = self.serve(session, ctx, builtin, identity.as_ref()).await;
+                match result {
+                    Ok(answer) => respond(session, &answer, Connection::Keep).await?,
+                    Err(refusal) => self.refuse(session, ctx, refusal).await?,
+                }
+                Ok(true)
+            }
+            Decision::Refuse(refusal) => {
+                self.refuse(session, ctx, refusal).await?;
+                Ok(true)
+            }
+            Decision::Forward(permit) => match self.take_place(session, &permit) {
+                Ok(place) => {
+                    ctx.identify(permit.identity());
+                    ctx.decision = "forward";
+                    ctx.place = Some(place);
+                    ctx.permit = Some(permit);
+                    Ok(false)
+                }
+                Err(refusal) => {
+                    self.refuse(session, ctx, refusal).await?;
+                    Ok(true)
+                }
+            },
+        }
+    }
+
+    async fn upstream_peer(&self, _session: &mut Session, ctx: &mut Context) -> Result<Box<HttpPeer>> {
+        let permit = ctx.permit()?;
+        let id = permit.upstream();
+        let config = self.upstreams.config(id).ok_or_else(|| Error::new(ErrorType::InternalError))?;
+        let picked = self.upstreams.pick(id).map_err(|why| failure::unavailable(&why))?;
+        let upgrades = if permit.websocket() { peer::Upgrades::WebSocket } else { peer::Upgrades::Denied };
+        let peer = peer::peer(picked.addr, config, upgrades);
+        ctx.picked = Some(picked);
+        Ok(Box::new(peer))
+    }
+
+    fn fail_to_connect(
+        &self,
+        _session: &mut Session,
+        _peer: &HttpPeer,
+        ctx: &mut Context,
+        mut e: Box<Error>,
+    ) -> Box<Error> {
+        if let (Some(permit), Some(picked)) = (&ctx.permit, &ctx.picked) {
+            self.upstreams.connect_failed(permit.upstream(), picked.addr);
+        }
+        // Nothing was sent, so another address may be tried, whatever the method (RFC 9110 §9.2.2).
+        e.set_retry(true);
+        e
+    }
+
+    async fn connected_to_upstream(
+        &self,
+        _session: &mut Session,
+        _reused: bool,
+        _peer: &HttpPeer,
+        #[cfg(unix)] _fd: std::os::unix::io::RawFd,
+        _digest: Option<&pingora::protocols::Digest>,
+        ctx: &mut Context,
+    ) -> Result<()> {
+        if let (Some(permit), Some(picked)) = (&ctx.permit, &ctx.picked) {
+            self.upstreams.connected(permit.upstream(), picked.addr);
+        }
+        Ok(())
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        _session: &mut Session,
+        request: &mut RequestHeader,
+        ctx: &mut Context,
+    ) -> Result<()> {
+        let permit = ctx.permit()?;
+        let arrival = ctx.arrival()?;
+        let facts = arrival.facts.as_ref().map_err(|_| Error::new(ErrorType::InternalError))?;
+        // What was judged is what is forwarded; anything else is a bug, and not a request of the client.
+        if request.raw_path() != facts.target().as_bytes() {
+            return Error::e_explain(ErrorType::InternalError, "the target changed after it was judged");
+        }
+        let plan = self.plans.get(permit.upstream().index()).ok_or_else(|| Error::new(ErrorType::InternalError))?;
+        let keep_host = self.upstreams.config(permit.upstream()).is_some_and(|c| c.preserve_host);
+        if let (Some(picked), true) = (&ctx.picked, !keep_host || facts.authority.is_empty()) {
+            request.insert_header(http::header::HOST, picked.authority.clone())?;
+        }
+        let forwarding = Forwarding {
+            client: arrival.client,
+            scheme: arrival.scheme(),
+            authority: &facts.authority,
+            request_id: &ctx.request_id,
+        };
+        plan.apply(request, permit, &forwarding)
+    }
+
+    async fn request_body_filter(
+        &self,
+        session: &mut Session,
+        _body: &mut Option<Bytes>,
+        _end_of_stream: bool,
+        _ctx: &mut Context,
+    ) -> Result<()> {
+        // Not a sum of our own: a retry replays what was buffered through this filter again.
+        if session.as_downstream().body_bytes_read() as u64 > self.server.limits.body_bytes {
+            return Error::e_explain(ErrorType::HTTPStatus(413), "body too large");
+        }
+        Ok(())
+    }
+
+    async fn response_filter(
+        &self,
+        _session: &mut Session,
+        response: &mut ResponseHeader,
+        ctx: &mut Context,
+    ) -> Result<()>
+    where
+        Self::CTX: Send + Sync,
+    {
+        context::vary_by_credential(response, ctx)
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, e: &Error, ctx: &mut Context) -> FailToProxy {
+        let refusal = failure::refusal_of(e);
+        let code = refusal.status(&ctx.snapshot.habits);
+        let unanswered = session.response_written().is_none_or(|r| r.status.is_informational());
+        if unanswered && !failure::is_clients(e) {
+            ctx.upstream_failure = failure::kind(e);
+            if let Err(error) = self.refuse(session, ctx, refusal).await {
+                tracing::debug!(%error, "the client was gone before it could be answered");
+            }
+        }
+        FailToProxy { error_code: code, can_reuse_downstream: false }
+    }
+
+    async fn logging(&self, session: &mut Session, e: Option<&Error>, ctx: &mut Context) {
+        context::record(session, e, ctx, &self.endpoints.metrics);
+    }
+
+    /// Pingora's own error lines: no query, no header.
+    fn request_summary(&self, _session: &Session, ctx: &Context) -> String {
+        format!("request {}", ctx.request_id)
+    }
+}
+
+impl Gateway {
+    /// Pingora bounds nothing here by itself.
+    fn bound(&self, session: &mut Session) {
+        let limits = &self.server.limits;
+        session.set_read_timeout(Some(limits.body_timeout));
+        session.set_write_timeout(Some(limits.write_timeout));
+        session.as_downstream_mut().set_total_drain_timeout(Some(Duration::from_secs(2)));
+    }
+
+    /// A place at the upstream, for a body that fits.
+    fn take_place(&self, session: &Session, permit: &Permit) -> Result<crate::upstream::Place, Refusal> {
+        let announced = session.req_header().headers.get(http::header::CONTENT_LENGTH);
+        let announced: u64 = announced.and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok()).unwrap_or(0);
+        if announced > self.server.limits.body_bytes {
+            return Err(Refusal::TooLarge);
+        }
+        self.upstreams.admit(permit.upstream()).map_err(|why| Refusal::UpstreamDown(why.to_string()))
+    }
+
+    async fn serve(
+        &self,
+        session: &mut Session,
+        ctx: &Context,
+        builtin: crate::policy::Builtin,
+        identity: Option<&crate::auth::token::Verified>,
+    ) -> std::result::Result<crate::answer::Answer, Refusal> {
+        let arrival = ctx.arrival().map_err(|e| Refusal::Internal(e.to_string()))?;
+        let facts = arrival.facts.as_ref().map_err(|why| Refusal::BadRequest(*why))?;
+        let call = Call {
+            facts,
+            snapshot: &ctx.snapshot,
+            identity,
+            client: arrival.client,
+            https: arrival.https,
+            now: ctx.now,
+        };
+        let allow = ctx.allow.as_ref().and_then(|a| a.as_deref());
+        self.endpoints.answer(builtin, &call, &mut SessionUpload::new(session), allow).await
+    }
+
+    async fn refuse(&self, session: &mut Session, ctx: &mut Context, refusal: Refusal) -> Result<()> {
+        let answer = ctx.refuse(&refusal);
+        let connection = if refusal.closes() { Connection::Close } else { Connection::Keep };
+        respond(session, &answer, connection).await
+    }
+}

@@ -1,0 +1,218 @@
+//! What is kept of one request from phase to phase, and what is told of it at the end.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use pingora::http::ResponseHeader;
+use pingora::proxy::Session;
+use pingora::{Error, ErrorType, Result};
+
+use crate::answer::Answer;
+use crate::auth::token::Verified;
+use crate::config::ServerConfig;
+use crate::decision::{Permit, Snapshot};
+use crate::refusal::{ErrorShape, Refusal, Telling};
+use crate::request::{BadRequest, HeadLimits, RequestFacts, client_address, is_trusted};
+use crate::telemetry::{AccessLine, Metrics};
+use crate::upstream::{Picked, Place};
+use crate::user::{UnixSeconds, UserId};
+
+/// What was read of a request when it came in.
+#[derive(Debug)]
+pub struct Arrival {
+    /// The facts, or why there are none.
+    pub facts: Result<RequestFacts, BadRequest>,
+    /// The client's address.
+    pub client: IpAddr,
+    /// The client used https.
+    pub https: bool,
+}
+
+type BadOr<T> = std::result::Result<T, BadRequest>;
+
+impl Arrival {
+    /// Reads a request once.
+    pub fn read(session: &Session, snapshot: &Snapshot, server: &ServerConfig) -> Self {
+        let header = session.req_header();
+        let limits = HeadLimits {
+            target_bytes: server.limits.target_bytes,
+            header_bytes: server.limits.header_bytes,
+            headers: server.limits.headers,
+        };
+        let raw = session.as_downstream().as_http1().map(|h1| h1.get_headers_raw_bytes());
+        let facts: BadOr<RequestFacts> =
+            RequestFacts::parse(header, raw.as_deref(), &limits, &snapshot.habits.grammar);
+        let peer = session.client_addr().and_then(|addr| addr.as_inet()).map(std::net::SocketAddr::ip);
+        let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical();
+        let trusted = is_trusted(peer, &server.trusted_proxies);
+        // Of several values the last is the nearest proxy's.
+        let told_https = || {
+            let last = header.headers.get_all("x-forwarded-proto").iter().next_back();
+            last.and_then(|v| v.to_str().ok()).is_some_and(|v| v.rsplit(',').next().unwrap_or(v).trim() == "https")
+        };
+        let tls = session.digest().is_some_and(|digest| digest.ssl_digest.is_some());
+        Self {
+            facts,
+            client: client_address(peer, &server.trusted_proxies, header),
+            https: tls || (trusted && told_https()),
+        }
+    }
+
+    /// `http` or `https`.
+    pub fn scheme(&self) -> &'static str {
+        if self.https { "https" } else { "http" }
+    }
+}
+
+/// One request.
+#[derive(Debug)]
+pub struct Context {
+    /// What it is judged by, from start to end.
+    pub snapshot: Arc<Snapshot>,
+    /// When it came in, seconds since 1970.
+    pub now: UnixSeconds,
+    /// Ties log lines together.
+    pub request_id: String,
+    /// What was read of it.
+    pub arrival: Option<Arrival>,
+    /// Pattern of the rule it met.
+    pub route: Option<String>,
+    /// `Allow` of that rule.
+    pub allow: Option<Option<String>>,
+    /// Leave to forward it.
+    pub permit: Option<Permit>,
+    /// Its place at the upstream.
+    pub place: Option<Place>,
+    /// The address it goes to.
+    pub picked: Option<Picked>,
+    /// `answer`, `forward` or `refuse`.
+    pub decision: &'static str,
+    /// How the upstream failed.
+    pub upstream_failure: Option<&'static str>,
+    user: Option<UserId>,
+    reason: &'static str,
+    cause: Option<String>,
+    started: Instant,
+}
+
+impl Context {
+    /// A request that has just come in.
+    pub fn new(snapshot: Arc<Snapshot>, now: UnixSeconds) -> Self {
+        Self {
+            snapshot,
+            now,
+            request_id: next_request_id(),
+            arrival: None,
+            route: None,
+            allow: None,
+            permit: None,
+            place: None,
+            picked: None,
+            decision: "refuse",
+            upstream_failure: None,
+            user: None,
+            reason: "",
+            cause: None,
+            started: Instant::now(),
+        }
+    }
+
+    /// The facts of the request.
+    ///
+    /// # Errors
+    /// The refusal of a request that could not be read.
+    pub fn facts(&self) -> std::result::Result<&RequestFacts, Refusal> {
+        match &self.arrival {
+            Some(Arrival { facts: Ok(facts), .. }) => Ok(facts),
+            Some(Arrival { facts: Err(why), .. }) => Err(Refusal::BadRequest(*why)),
+            None => Err(Refusal::Internal("a request that was never read".to_owned())),
+        }
+    }
+
+    /// What was read of the request.
+    ///
+    /// # Errors
+    /// 500 where it was not: phases out of order.
+    pub fn arrival(&self) -> Result<&Arrival> {
+        self.arrival.as_ref().ok_or_else(|| Error::new(ErrorType::InternalError))
+    }
+
+    /// Leave to forward the request.
+    ///
+    /// # Errors
+    /// 500 where there is none: never a guess.
+    pub fn permit(&self) -> Result<&Permit> {
+        self.permit.as_ref().ok_or_else(|| Error::new(ErrorType::InternalError))
+    }
+
+    /// Notes who sent the request, for the log.
+    pub fn identify(&mut self, identity: Option<&Verified>) {
+        self.user = identity.map(|verified| verified.user().id);
+    }
+
+    /// The answer to a refusal, and a note of it.
+    pub fn refuse(&mut self, refusal: &Refusal) -> Answer {
+        self.decision = "refuse";
+        self.reason = refusal.code();
+        self.cause = Some(refusal.to_string());
+        let allow = self.allow.as_ref().and_then(|a| a.as_deref());
+        refusal.answer(Telling { habits: &self.snapshot.habits, allow })
+    }
+}
+
+/// A number that no other request of this process has, behind a prefix that no other process has.
+fn next_request_id() -> String {
+    static PREFIX: std::sync::LazyLock<u32> = std::sync::LazyLock::new(|| {
+        let mut bytes = [0u8; 4];
+        // Without random numbers two processes may share a prefix; nothing rests on it.
+        getrandom::fill(&mut bytes).map_or(0, |()| u32::from_le_bytes(bytes))
+    });
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    format!("{:08x}-{:x}", *PREFIX, NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// An answer that depends on who asks must not be shared (RFC 9111 §4.1).
+///
+/// # Errors
+/// Where the HTTP layer refuses the header.
+pub fn vary_by_credential(response: &mut ResponseHeader, ctx: &Context) -> Result<()> {
+    if ctx.snapshot.habits.errors == ErrorShape::Problem {
+        response.append_header(http::header::VARY, "Authorization")?;
+    }
+    Ok(())
+}
+
+/// Counts and logs a request that is over.
+pub fn record(session: &Session, error: Option<&Error>, ctx: &Context, metrics: &Metrics) {
+    let status = session.response_written().map_or(0, |response| response.status.as_u16());
+    let facts = ctx.facts().ok();
+    let route = ctx.route.as_deref().unwrap_or("-");
+    let elapsed = ctx.started.elapsed();
+    let method = facts.map_or("_OTHER", |f| f.method.label());
+    metrics.request(method, status, route, ctx.decision, elapsed);
+    if ctx.decision == "refuse" {
+        metrics.refused(ctx.reason);
+    }
+    if let (Some(kind), Some(permit)) = (ctx.upstream_failure, &ctx.permit) {
+        metrics.upstream_error(permit.upstream().index(), kind);
+    }
+    AccessLine {
+        request_id: &ctx.request_id,
+        client: ctx.arrival.as_ref().map(|a| a.client),
+        method,
+        route,
+        path: facts.map_or("-", |f| f.path.raw()),
+        status,
+        elapsed,
+        bytes: session.body_bytes_sent() as u64,
+        user: ctx.user.map(|id| id.0),
+        decision: ctx.decision,
+        reason: ctx.reason,
+        cause: ctx.cause.as_deref(),
+        upstream: ctx.picked.as_ref().map(|p| p.addr),
+        broken: error.is_some() && ctx.cause.is_none(),
+    }
+    .log();
+}
