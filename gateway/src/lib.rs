@@ -1,12 +1,49 @@
-//! An auth gateway.
+//! An auth gateway: login, tokens and access rules in front of an existing HTTP service.
+//!
+//! The modules stand on three floors, and a floor uses only those below it.
+//!
+//! **Floor 0, pure** — no I/O, no clock, no Pingora but for its request header:
+//! [`request`] reads the facts of a request · [`policy`] holds the compiled rules · [`decision`] says what
+//! happens: answer, forward or refuse · [`refusal`] and [`answer`] say how that is told · [`auth`]
+//! credentials, claims, keys, tokens and the view of users · [`user`] what a user is · [`username`] what a
+//! name may be.
+//!
+//! **Floor 1, I/O** — [`config`] · [`store`] the port and its backends · [`seal`] and [`first_start`] keys
+//! at rest and how an empty folder becomes a gateway · [`limits`] login throttle · [`provisioning`] tells
+//! services of users · [`state`] the snapshot that requests read · [`telemetry`] · [`cli`] · [`clock`].
+//!
+//! **Floor 2, Pingora** — [`server`] builds everything and stops it · [`edge`] connection limits and the
+//! head deadline · [`proxy`] the path of a request · [`endpoints`] our own addresses · [`respond`] the only
+//! writer of local answers · [`identity_headers`] what upstreams learn · [`upstream`] peers · [`admin`] the
+//! second listener.
+//!
+//! A request's path: `edge` → [`proxy::Gateway`] reads it ([`request::RequestFacts::parse`]), decides
+//! ([`decision::decide`]), and then answers ([`endpoints`]), refuses ([`respond`]) or, with a
+//! [`decision::Permit`] in hand, forwards ([`identity_headers`], [`upstream`]).
 
+pub mod admin;
 pub mod answer;
 pub mod auth;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod decision;
+pub mod edge;
+pub mod endpoints;
+pub mod first_start;
+pub mod identity_headers;
+pub mod limits;
 pub mod policy;
+pub mod provisioning;
+pub mod proxy;
 pub mod refusal;
 pub mod request;
+pub mod respond;
+pub mod seal;
+pub mod server;
+pub mod state;
 pub mod store;
+pub mod telemetry;
+pub mod upstream;
 pub mod user;
+pub mod username;

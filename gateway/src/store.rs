@@ -137,6 +137,15 @@ pub struct ProvisionState {
     pub cursor: Version,
     /// Refused entries.
     pub parked: Vec<Parked>,
+    /// The highest user number that was ever sent: how far removals reach when everything is sent again.
+    #[serde(default)]
+    pub highest: u64,
+    /// How often it was asked for that everything is sent again.
+    #[serde(default)]
+    pub resyncs: u64,
+    /// How often it was asked for that parked entries are sent again.
+    #[serde(default)]
+    pub retries: u64,
 }
 
 /// Why a store operation did not happen.

@@ -1,0 +1,162 @@
+//! One clock over a whole request head, for every request of a connection.
+//!
+//! How: Pingora takes the connection's user context out of the session before it reads the head and lets
+//! go of it right after the head is parsed. A value put there therefore lives exactly as long as the head
+//! is awaited, and its `Drop` stops the clock. The clock is polled in the same task, after the proxy.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use pingora::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream};
+use pingora::protocols::http::ServerSession;
+use pingora::protocols::http::v2::server::H2Options;
+use pingora::server::ShutdownWatch;
+use tokio::time::{Instant, Sleep, sleep};
+
+use super::stream::{HeadWatch, WatchedStream};
+use super::{EdgeCounters, EdgeLimits};
+
+/// Closes connections whose next request head does not begin or does not end in time. Made by
+/// [`super::guard`].
+#[derive(Debug)]
+pub struct HeadDeadline<P> {
+    app: Arc<P>,
+    options: HttpServerOptions,
+    header_timeout: Duration,
+    keep_alive: Duration,
+    counters: Arc<EdgeCounters>,
+}
+
+impl<P: HttpServerApp> HeadDeadline<P> {
+    pub(super) fn new(app: P, limits: &EdgeLimits, counters: Arc<EdgeCounters>) -> Self {
+        let mut options = app.server_options().cloned().unwrap_or_default();
+        // Pingora counts reuses: a connection with n left serves n + 1 requests.
+        options.keepalive_request_limit = Some(limits.keep_alive_requests.saturating_sub(1));
+        Self {
+            app: Arc::new(app),
+            options,
+            header_timeout: limits.header_timeout,
+            keep_alive: limits.keep_alive,
+            counters,
+        }
+    }
+}
+
+/// Lives in the session while its head is awaited.
+struct HeadPending(Arc<HeadWatch>);
+
+impl Drop for HeadPending {
+    fn drop(&mut self) {
+        self.0.head_arrived();
+    }
+}
+
+#[async_trait]
+impl<P> HttpServerApp for HeadDeadline<P>
+where
+    P: HttpServerApp + Send + Sync + 'static,
+{
+    async fn process_new_http(
+        self: &Arc<Self>,
+        mut session: ServerSession,
+        shutdown: &ShutdownWatch,
+    ) -> Option<ReusedHttpStream> {
+        if session.as_http1().is_none() {
+            // HTTP/2 streams begin with a complete head; the connection has `h2_idle_timeout`.
+            return self.app.process_new_http(session, shutdown).await;
+        }
+        let watch = session
+            .stream()
+            .and_then(WatchedStream::watch_of)
+            .unwrap_or_default();
+        let mut clock = HeadClock::begin(Arc::clone(&watch), self);
+        session.set_connection_user_context(Some(Box::new(HeadPending(watch))));
+        if session.get_keepalive().is_some() {
+            // 0: no timeout per read, since ours is over the whole head. Never turned on where it is
+            // off, because Pingora turns it off for a stop.
+            session.set_keepalive(Some(0));
+        }
+        let mut exchange = self.app.process_new_http(session, shutdown);
+        poll_fn(|cx| {
+            if let Poll::Ready(reused) = exchange.as_mut().poll(cx) {
+                return Poll::Ready(reused);
+            }
+            // Dropping the exchange closes the socket.
+            clock.poll_expired(cx).map(|()| None)
+        })
+        .await
+    }
+
+    fn h2_options(&self) -> Option<H2Options> {
+        self.app.h2_options()
+    }
+
+    fn server_options(&self) -> Option<&HttpServerOptions> {
+        Some(&self.options)
+    }
+
+    async fn http_cleanup(&self) {
+        self.app.http_cleanup().await;
+    }
+}
+
+/// The clock of one request head.
+struct HeadClock<'a> {
+    watch: Arc<HeadWatch>,
+    first: bool,
+    begun: bool,
+    header_timeout: Duration,
+    keep_alive: Duration,
+    counters: &'a EdgeCounters,
+    /// Made only where the head is not there at once, so that a busy connection registers no timer.
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl<'a> HeadClock<'a> {
+    fn begin<P>(watch: Arc<HeadWatch>, deadline: &'a HeadDeadline<P>) -> Self {
+        let first = watch.begin();
+        Self {
+            watch,
+            first,
+            begun: false,
+            header_timeout: deadline.header_timeout,
+            keep_alive: deadline.keep_alive,
+            counters: &deadline.counters,
+            sleep: None,
+        }
+    }
+
+    /// Ready when the head is too late; pending for good once it is read.
+    fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.watch.head_pending() {
+            self.sleep = None;
+            return Poll::Pending;
+        }
+        let first_byte = self.watch.bytes_seen() && !self.begun;
+        self.begun |= first_byte;
+        // A new connection has nothing to wait for: its head is due from the beginning. A kept one may
+        // rest, and its head is due from the first byte on.
+        let wait = if self.first || self.begun {
+            self.header_timeout
+        } else {
+            self.keep_alive
+        };
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep(wait)));
+        if first_byte && !self.first {
+            sleep.as_mut().reset(Instant::now() + wait);
+        }
+        if sleep.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        EdgeCounters::count(if self.first || self.begun {
+            &self.counters.head_timeouts
+        } else {
+            &self.counters.idle_closed
+        });
+        Poll::Ready(())
+    }
+}
