@@ -2,7 +2,9 @@
 //! reference that does not resolve. Nothing downstream checks again.
 //!
 //! Read from a TOML file, the environment and flags (a flag beats the environment, which beats the
-//! file) by `config/raw.rs` and friends; every problem is reported in one run.
+//! file) by the modules below; every problem is reported in one run. The way of a value: `layers` puts
+//! file, environment and flags on top of each other, `reader` turns the effective text of each key into
+//! a value, the sections (`server`, `auth`, `upstreams`, `routes`) check what the values mean.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,6 +16,28 @@ use secrecy::{SecretSlice, SecretString};
 pub use crate::auth::keys::TokenAlgorithm;
 use crate::policy::Policy;
 use crate::refusal::Habits;
+
+mod auth;
+mod flags;
+mod identity;
+mod layers;
+mod load;
+mod problem;
+mod reader;
+mod routes;
+mod schema;
+mod secret;
+mod server;
+mod summary;
+mod upstreams;
+mod value;
+
+pub use flags::ServeArgs;
+pub use identity::{IDENTITY_HEADER_NAMES, IDENTITY_PRESETS};
+pub use load::{Resolved, process_env, resolve, resolve_text};
+pub use problem::{ConfigProblems, Place, Problem, SourceText};
+pub use reader::Setting;
+pub use schema::{KEYS, SPECIAL_ENV, env_name};
 
 /// The whole, valid configuration of one gateway process.
 #[derive(Debug)]

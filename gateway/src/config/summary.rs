@@ -1,0 +1,68 @@
+//! What a configuration opens, in lines for the start of the program and `gateway check`.
+
+use super::{Config, IDENTITY_HEADER_NAMES};
+use crate::policy::{Access, Builtin, Rule, Target};
+
+impl Config {
+    /// The addresses that the gateway answers itself, as written in the rules, without repeats.
+    pub fn builtin_addresses(&self) -> Vec<String> {
+        let mut addresses: Vec<String> = Vec::new();
+        for rule in self.policy.rules() {
+            let own = matches!(rule.target, Target::Builtin(_));
+            if own && !is_closed(rule) && !addresses.iter().any(|known| known == rule.path()) {
+                addresses.push(rule.path().to_owned());
+            }
+        }
+        addresses
+    }
+
+    /// What nobody needs a token for, a line for each rule.
+    pub fn public_summary(&self) -> Vec<String> {
+        self.policy
+            .rules()
+            .iter()
+            .filter_map(|rule| {
+                let methods: Vec<&str> = rule.methods().collect();
+                let open = match (&rule.access, &rule.target) {
+                    (Access::Public, Target::Builtin(Builtin::Jwks)) => "GET, HEAD".to_owned(),
+                    (Access::Public, Target::Builtin(_)) => "POST".to_owned(),
+                    (Access::Public, Target::Upstream(_)) if methods.is_empty() => {
+                        "every method".to_owned()
+                    }
+                    (Access::Public, Target::Upstream(_)) => methods.join(", "),
+                    (Access::ReadPublic, _) => {
+                        if methods.is_empty() || methods.contains(&"GET") {
+                            "GET, HEAD".to_owned()
+                        } else if methods.contains(&"HEAD") {
+                            "HEAD".to_owned()
+                        } else {
+                            return None;
+                        }
+                    }
+                    (Access::Token | Access::Roles(_), _) => return None,
+                };
+                Some(format!("public without a token: {open} {}", rule.path()))
+            })
+            .collect()
+    }
+
+    /// Names of every header that could carry an identity, lower case: all presets' and those that an
+    /// upstream of this configuration uses. Removed from every inbound request.
+    pub fn identity_header_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = IDENTITY_HEADER_NAMES
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect();
+        for upstream in &self.upstreams {
+            names.extend(upstream.identity_headers.names().map(str::to_owned));
+        }
+        names.sort();
+        names.dedup();
+        names
+    }
+}
+
+/// The rule that closes what is left under the mount.
+fn is_closed(rule: &Rule) -> bool {
+    matches!(&rule.access, Access::Roles(roles) if roles.is_empty())
+}
