@@ -186,11 +186,13 @@ fn from_env(variable: impl Fn(&str) -> Option<String>) -> Result<Raw, ConfigErro
         let Some(value) = variable(&name).filter(|value| !value.is_empty()) else {
             continue;
         };
-        let value = match value.parse::<u64>() {
-            Ok(number) => number.to_string(),
-            Err(_) => toml::Value::String(value).to_string(),
-        };
-        let one = toml::from_str(&format!("[{section}]\n{key} = {value}\n"));
+        let as_toml = |value: &str| toml::from_str(&format!("[{section}]\n{key} = {value}\n"));
+        let quoted = toml::Value::String(value.clone()).to_string();
+        // Digits can be a number or the name of a file: the key knows.
+        let one = as_toml(&quoted).or_else(|error| match value.parse::<u64>() {
+            Ok(number) => as_toml(&number.to_string()),
+            Err(_) => Err(error),
+        });
         let one = one.map_err(|error| ConfigError::Env {
             name,
             message: error.message().replace('\n', ", "),

@@ -92,14 +92,14 @@ impl Identity {
 mod tests {
     use super::*;
 
-    fn check(sent: &[(&str, &str)], want: Result<Identity, Refusal>) {
+    fn check(sent: &[(&str, &str)], want: &Result<Identity, Refusal>) {
         let mut headers = HeaderMap::new();
         for (name, value) in sent {
             let name: HeaderName = name.parse().unwrap();
             headers.append(name, value.parse().unwrap());
         }
         let got = Identity::read(&headers, &IdentityHeaders::default());
-        assert_eq!(got, want, "{sent:?}");
+        assert_eq!(&got, want, "{sent:?}");
     }
 
     #[test]
@@ -107,7 +107,7 @@ mod tests {
         let id = |id| ("x-auth-user-id", id);
         let status = |status| ("x-auth-status", status);
         let signed_in = Identity::SignedIn(PersonId(7));
-        check(&[status("authenticated"), id("7")], Ok(signed_in));
+        check(&[status("authenticated"), id("7")], &Ok(signed_in));
         let nobody: [&[_]; 8] = [
             &[],
             &[status("anonymous")],
@@ -119,7 +119,7 @@ mod tests {
             &[status("anonymous"), id("7")],
         ];
         for sent in nobody {
-            check(sent, Ok(Identity::Anonymous));
+            check(sent, &Ok(Identity::Anonymous));
         }
     }
 
@@ -127,7 +127,7 @@ mod tests {
     fn an_identity_header_sent_twice_is_refused() {
         for name in IdentityHeaders::default().all() {
             let twice = [(name.as_str(), "x"), (name.as_str(), "x")];
-            check(&twice, Err(Refusal::DuplicateIdentity));
+            check(&twice, &Err(Refusal::DuplicateIdentity));
         }
     }
 }

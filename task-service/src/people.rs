@@ -60,40 +60,12 @@ impl Person {
     /// Every field that is wrong.
     pub fn from_fields(id: PersonId, fields: &Fields) -> Result<Self, FieldErrors> {
         let mut errors = FieldErrors::default();
-        let sent_id = match fields.value("id") {
-            Some(Value::Int(digits)) if PersonId::parse(digits) == Some(id) => Ok(()),
-            Some(_) => Err("Expected the id of the address."),
-            None => Err("This field is required."),
-        };
-        let username = text(fields, "username", USERNAME_MAX).and_then(|name| {
-            let blank = name.trim().is_empty();
-            if blank {
-                Err("This field may not be blank.")
-            } else {
-                Ok(name)
-            }
-        });
-        let email = text(fields, "email", EMAIL_MAX);
-        let active = match fields.value("active") {
-            Some(Value::Bool(active)) => Ok(*active),
-            Some(_) => Err("Must be a valid boolean."),
-            None => Err("This field is required."),
-        };
-        let mut wrong = |field, text: &str| errors.push(field, vec![text.to_owned()]);
-        if let Err(text) = sent_id {
-            wrong("id", text);
-        }
-        if let Err(text) = username {
-            wrong("username", text);
-        }
-        if let Err(text) = email {
-            wrong("email", text);
-        }
-        if let Err(text) = active {
-            wrong("active", text);
-        }
-        match (username, email, active) {
-            (Ok(username), Ok(email), Ok(active)) if errors.is_empty() => Ok(Self {
+        let id = field("id", sent_id(fields, id), &mut errors);
+        let username = field("username", username(fields), &mut errors);
+        let email = field("email", text(fields, "email", EMAIL_MAX), &mut errors);
+        let active = field("active", active(fields), &mut errors);
+        match (id, username, email, active) {
+            (Some(id), Some(username), Some(email), Some(active)) => Ok(Self {
                 id,
                 username: username.to_owned(),
                 email: email.to_owned(),
@@ -104,19 +76,52 @@ impl Person {
     }
 }
 
-fn text<'a>(fields: &'a Fields, name: &str, max: usize) -> Result<&'a str, &'static str> {
-    match fields.value(name) {
-        None => Err("This field is required."),
-        Some(Value::Text(text)) if text.surrogate().is_some() => Err("Not a valid string."),
+/// Notes the fault of a field that has one.
+fn field<T>(name: &'static str, outcome: Result<T, String>, errors: &mut FieldErrors) -> Option<T> {
+    outcome.map_err(|text| errors.push(name, vec![text])).ok()
+}
+
+/// The body must mean the person that the address names.
+fn sent_id(fields: &Fields, id: PersonId) -> Result<PersonId, String> {
+    match fields.value("id") {
+        Some(Value::Int(digits)) if PersonId::parse(digits) == Some(id) => Ok(id),
+        Some(_) => Err("Expected the id of the address.".to_owned()),
+        None => Err("This field is required.".to_owned()),
+    }
+}
+
+fn username(fields: &Fields) -> Result<&str, String> {
+    let name = text(fields, "username", USERNAME_MAX)?;
+    if name.trim().is_empty() {
+        return Err("This field may not be blank.".to_owned());
+    }
+    Ok(name)
+}
+
+fn active(fields: &Fields) -> Result<bool, String> {
+    match fields.value("active") {
+        Some(Value::Bool(active)) => Ok(*active),
+        Some(_) => Err("Must be a valid boolean.".to_owned()),
+        None => Err("This field is required.".to_owned()),
+    }
+}
+
+fn text<'a>(fields: &'a Fields, name: &str, max: usize) -> Result<&'a str, String> {
+    let fault = match fields.value(name) {
+        None => "This field is required.",
+        Some(Value::Text(text)) if text.surrogate().is_some() => "Not a valid string.",
         Some(Value::Text(text)) if text.as_str().contains('\0') => {
-            Err("Null characters are not allowed.")
+            "Null characters are not allowed."
         }
         Some(Value::Text(text)) if text.as_str().chars().count() > max => {
-            Err("Ensure this field is not too long.")
+            return Err(format!(
+                "Ensure this field has no more than {max} characters."
+            ));
         }
-        Some(Value::Text(text)) => Ok(text.as_str()),
-        Some(_) => Err("Not a valid string."),
-    }
+        Some(Value::Text(text)) => return Ok(text.as_str()),
+        Some(_) => "Not a valid string.",
+    };
+    Err(fault.to_owned())
 }
 
 /// A person as `/users/` shows one.

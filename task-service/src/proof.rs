@@ -4,7 +4,9 @@
 //! Either both know a secret, which the gateway sends with every request; or no
 //! secret is configured, and only this machine is believed.
 
+use std::fmt;
 use std::fs;
+use std::io;
 use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
@@ -49,35 +51,38 @@ impl Proof {
 pub struct SecretFile {
     path: PathBuf,
     header: HeaderName,
-    held: RwLock<Option<Held>>,
+    found: RwLock<Result<Held, io::ErrorKind>>,
 }
 
-/// The secret as it was read. It has no `Debug` that would show it.
+/// The secret as it was read. Its `Debug` does not show it.
 struct Held {
     secret: Vec<u8>,
     stamp: Stamp,
     looked: Instant,
 }
 
-impl std::fmt::Debug for Held {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Held").finish_non_exhaustive()
     }
 }
 
-/// What tells one content of the file from another.
-#[derive(Debug, PartialEq, Eq)]
+/// What tells one content of the file from another: inode, length, time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp(u64, u64, i64, i64);
 
 impl SecretFile {
-    /// The secret in the file at `path`, sent in `header`.
+    /// The secret in the file at `path`, sent in `header`. The file need not be
+    /// there yet.
     #[must_use]
-    pub fn new(path: PathBuf, header: HeaderName) -> Self {
-        Self {
+    pub fn open(path: PathBuf, header: HeaderName) -> Self {
+        let file = Self {
             path,
             header,
-            held: RwLock::new(None),
-        }
+            found: RwLock::new(Err(io::ErrorKind::Other)),
+        };
+        file.look();
+        file
     }
 
     fn check(&self, headers: &HeaderMap) -> Result<(), Refusal> {
@@ -101,45 +106,61 @@ impl SecretFile {
 
     /// Compares with the secret held, when it was looked at within `age`.
     fn matches(&self, sent: &[u8], age: Duration) -> Option<bool> {
-        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
-        let held = held.as_ref().filter(|held| held.looked.elapsed() < age)?;
+        let found = self.found.read().unwrap_or_else(PoisonError::into_inner);
+        let held = found
+            .as_ref()
+            .ok()
+            .filter(|held| held.looked.elapsed() < age)?;
         Some(held.secret.ct_eq(sent).into())
     }
 
-    /// Reads the file, unless it is the one that was read before.
+    /// Reads the file, unless it is the one that was read before. Only what has
+    /// changed is logged: this runs for every request that does not match.
     fn look(&self) {
-        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
-        let stamp = fs::metadata(&self.path)
-            .map(|meta| Stamp(meta.ino(), meta.size(), meta.mtime(), meta.mtime_nsec()));
-        if let (Ok(stamp), Some(old)) = (&stamp, held.as_mut())
-            && *stamp == old.stamp
-        {
-            old.looked = Instant::now();
-            return;
-        }
-        let read = stamp.and_then(|stamp| Ok((stamp, fs::read(&self.path)?)));
-        let had = held.is_some();
-        *held = match read {
-            Ok((stamp, mut secret)) => {
-                secret.pop_if(|last| *last == b'\n');
-                // A file that is being made has nothing in it yet, and an empty
-                // secret would be known to everybody.
-                (!secret.is_empty()).then(|| Held {
-                    secret,
-                    stamp,
-                    looked: Instant::now(),
-                })
+        let mut found = self.found.write().unwrap_or_else(PoisonError::into_inner);
+        let old = found.as_ref().ok().map(|held| held.stamp);
+        let now = match self.read(old) {
+            Ok(Some(held)) => {
+                tracing::info!(path = %self.path.display(), "read the gateway secret");
+                Ok(held)
+            }
+            Ok(None) => {
+                if let Ok(held) = found.as_mut() {
+                    held.looked = Instant::now();
+                }
+                return;
             }
             Err(error) => {
-                if had {
-                    tracing::warn!(path = %self.path.display(), %error, "the gateway secret is gone");
+                if !matches!(*found, Err(kind) if kind == error.kind()) {
+                    tracing::warn!(
+                        path = %self.path.display(), %error,
+                        "no gateway secret: nothing but /healthz is answered until it is there"
+                    );
                 }
-                None
+                Err(error.kind())
             }
         };
-        if held.is_some() {
-            tracing::info!(path = %self.path.display(), "read the gateway secret");
+        *found = now;
+    }
+
+    /// What the file holds, or nothing when it is still the one of `old`.
+    fn read(&self, old: Option<Stamp>) -> io::Result<Option<Held>> {
+        let meta = fs::metadata(&self.path)?;
+        let stamp = Stamp(meta.ino(), meta.size(), meta.mtime(), meta.mtime_nsec());
+        if old == Some(stamp) {
+            return Ok(None);
         }
+        let mut secret = fs::read(&self.path)?;
+        secret.pop_if(|last| *last == b'\n');
+        if secret.is_empty() {
+            // Being made just now; and an empty secret everybody would know.
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(Some(Held {
+            secret,
+            stamp,
+            looked: Instant::now(),
+        }))
     }
 }
 
@@ -159,7 +180,7 @@ mod tests {
     fn the_secret_is_looked_for_until_it_is_there_and_when_it_changes() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret");
-        let proof = Proof::Secret(SecretFile::new(
+        let proof = Proof::Secret(SecretFile::open(
             path.clone(),
             HeaderName::from_static("x-gateway-secret"),
         ));

@@ -46,7 +46,7 @@ pub enum ServeError {
     /// The store cannot be opened or closed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The system gave no thread, signal or standard output.
+    /// The system gave no thread or signal.
     #[error(transparent)]
     System(#[from] io::Error),
 }
@@ -85,7 +85,7 @@ async fn serve(config: &Config) -> Result<(), ServeError> {
         proof: proof(config, address),
         identity_headers: config.gateway.identity.clone(),
     });
-    announce(address)?;
+    announce(address);
 
     let graceful = GracefulShutdown::new();
     let accepting = accept(&listener, &api, config.limits, &graceful);
@@ -114,10 +114,10 @@ async fn serve(config: &Config) -> Result<(), ServeError> {
 
 fn proof(config: &Config, address: SocketAddr) -> Proof {
     match &config.gateway.secret_file {
-        Some(path) => Proof::Secret(SecretFile::new(
-            path.clone(),
-            config.gateway.secret_header.clone(),
-        )),
+        Some(path) => {
+            let header = config.gateway.secret_header.clone();
+            Proof::Secret(SecretFile::open(path.clone(), header))
+        }
         None => {
             if !address.ip().is_loopback() {
                 tracing::warn!(
@@ -131,11 +131,13 @@ fn proof(config: &Config, address: SocketAddr) -> Proof {
 }
 
 /// The one line on standard output: who starts this service can read the port.
-fn announce(address: SocketAddr) -> io::Result<()> {
+fn announce(address: SocketAddr) {
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
     let mut stdout = io::stdout().lock();
-    writeln!(stdout, "listening on {address}")?;
-    stdout.flush()
+    let told = writeln!(stdout, "listening on {address}").and_then(|()| stdout.flush());
+    if let Err(error) = told {
+        tracing::warn!(%error, "nobody reads the standard output");
+    }
 }
 
 async fn accept(

@@ -70,10 +70,10 @@ impl Writer {
         outcome.await.ok().flatten().ok_or(Refusal::Internal)
     }
 
-    /// Whether the last commit failed.
+    /// Whether the last commit failed, or the thread is gone.
     #[must_use]
     pub fn has_failed(&self) -> bool {
-        self.failed.load(Ordering::Relaxed)
+        self.failed.load(Ordering::Relaxed) || self.orders.is_closed()
     }
 }
 

@@ -15,6 +15,9 @@ use super::{Config, ConfigError, Gateway, Limits, Overrides};
 use crate::body::BodyLimits;
 use crate::identity::IdentityHeaders;
 
+const COUNT_MAX: usize = 1_000_000;
+const SPAN_MAX: Duration = Duration::from_hours(24);
+
 /// Declares the sections of the file once: their types, the list of keys that
 /// the environment is asked for, and how one source fills the gaps of another.
 macro_rules! sections {
@@ -59,7 +62,7 @@ sections! {
         cache_bytes: usize,
     }
     limits: LimitsSection {
-        connections: usize,
+        connections: Count,
         header_bytes: usize,
         header_timeout: Span,
         idle_timeout: Span,
@@ -68,7 +71,7 @@ sections! {
         discard_bytes: usize,
         request_timeout: Span,
         shutdown_grace: Span,
-        write_queue: usize,
+        write_queue: Count,
     }
     gateway: GatewaySection {
         secret_file: PathBuf,
@@ -102,7 +105,7 @@ impl Raw {
             },
             cache_bytes: server.cache_bytes.unwrap_or(64 << 20),
             limits: Limits {
-                connections: limits.connections.unwrap_or(1024).max(1),
+                connections: limits.connections.map_or(1024, |count| count.0),
                 header_bytes: limits.header_bytes.unwrap_or(16 << 10),
                 header_timeout: seconds(limits.header_timeout, 5),
                 idle_timeout: seconds(limits.idle_timeout, 90),
@@ -113,7 +116,7 @@ impl Raw {
                 },
                 request_timeout: seconds(limits.request_timeout, 30),
                 shutdown_grace: seconds(limits.shutdown_grace, 10),
-                write_queue: limits.write_queue.unwrap_or(1024).max(1),
+                write_queue: limits.write_queue.map_or(1024, |count| count.0),
             },
             gateway: Gateway {
                 secret_file: gateway.secret_file,
@@ -168,17 +171,36 @@ impl<'de> Deserialize<'de> for Version {
     }
 }
 
+/// How many of something: at least one, and no absurdity.
+#[derive(Debug)]
+struct Count(usize);
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match usize::deserialize(deserializer)? {
+            count @ 1..=COUNT_MAX => Ok(Self(count)),
+            _ => Err(D::Error::custom(format!(
+                "expected a number from 1 to {COUNT_MAX}"
+            ))),
+        }
+    }
+}
+
 /// A length of time: "5s", "2m 30s".
 #[derive(Debug)]
 struct Span(Duration);
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let wrong = || D::Error::custom("expected a length of time such as \"5s\" or \"500ms\"");
+        let wrong = || {
+            D::Error::custom(
+                "expected a length of time such as \"5s\" or \"500ms\", up to 24 hours",
+            )
+        };
         let text = String::deserialize(deserializer).map_err(|_| wrong())?;
         let span: SignedDuration = text.parse().map_err(|_| wrong())?;
         match Duration::try_from(span) {
-            Ok(span) if !span.is_zero() => Ok(Self(span)),
+            Ok(span) if !span.is_zero() && span <= SPAN_MAX => Ok(Self(span)),
             _ => Err(wrong()),
         }
     }

@@ -67,6 +67,14 @@ fn what_is_wrong_is_shown_where_it_is() {
             "version = 1\n[gateway]\nuser_header = \"a b\"",
             "f.toml:3:15: \"a b\" is not the name",
         ),
+        (
+            "version = 1\n[limits]\nidle_timeout = \"25h\"",
+            "f.toml:3:16: expected a length",
+        ),
+        (
+            "version = 1\n[limits]\nconnections = 0",
+            "f.toml:3:15: expected a number from 1",
+        ),
         ("version = 1\n[server", "f.toml:2:"),
     ];
     for (text, want) in table {
@@ -80,7 +88,7 @@ fn what_is_wrong_is_shown_where_it_is() {
 fn flag_beats_environment_beats_file() {
     let environment = |name: &str| match name {
         "TASK_SERVICE_SERVER_LISTEN" => Some("127.0.0.1:2".to_owned()),
-        "TASK_SERVICE_SERVER_DATA_DIR" => Some("/two".to_owned()),
+        "TASK_SERVICE_SERVER_DATA_DIR" => Some("2".to_owned()),
         "TASK_SERVICE_LIMITS_BODY_BYTES" => Some("2".to_owned()),
         "TASK_SERVICE_GATEWAY_SECRET_FILE" => Some(String::new()),
         _ => None,
@@ -95,7 +103,7 @@ fn flag_beats_environment_beats_file() {
     };
     let config = raw.finish(&overrides).unwrap();
     assert_eq!(config.listen.port(), 3);
-    assert_eq!(config.data_dir, Path::new("/two"));
+    assert_eq!(config.data_dir, Path::new("2"));
     assert_eq!((config.cache_bytes, config.limits.body.max_bytes), (1, 2));
     assert_eq!(config.gateway.secret_file, None);
 
