@@ -8,9 +8,9 @@ use crate::auth::credential::Credential;
 use crate::auth::keys::KeyRing;
 use crate::auth::token::{self, TokenRules, Verified};
 use crate::auth::view::View;
-use crate::policy::{Access, Builtin, Policy, Rule, Target, UpstreamId};
+use crate::policy::{Access, Builtin, Policy, Rule, RuleId, Target, UpstreamId};
 use crate::refusal::{Habits, Refusal};
-use crate::request::{BadRequest, Body, Method, RequestFacts, Upgrade};
+use crate::request::{Body, Method, RequestFacts, Upgrade};
 use crate::user::UnixSeconds;
 
 /// Everything a request may read: immutable, swapped whole. A request holds one from start to end.
@@ -72,21 +72,22 @@ impl Permit {
 
 /// A decision and the rule it was made under.
 #[derive(Debug, Clone)]
-pub struct Judgement<'a> {
+pub struct Judgement {
     /// The rule that the address met, where there is one.
-    pub rule: Option<&'a Rule>,
+    pub rule: Option<RuleId>,
     /// The decision.
     pub decision: Decision,
 }
 
 /// Decides. `now` is in seconds since 1970.
-pub fn decide<'a>(snapshot: &'a Snapshot, facts: &RequestFacts, now: UnixSeconds) -> Judgement<'a> {
+pub fn decide(snapshot: &Snapshot, facts: &RequestFacts, now: UnixSeconds) -> Judgement {
     let policy = &snapshot.policy;
     let found = policy.find(&facts.path, &facts.method);
-    let rule = found.or_else(|| policy.find_any_method(&facts.path));
+    let id = found.or_else(|| policy.find_any_method(&facts.path));
+    let rule = id.and_then(|id| policy.rule(id));
     let decision =
         judge(snapshot, facts, now, rule, found.is_some()).unwrap_or_else(Decision::Refuse);
-    Judgement { rule, decision }
+    Judgement { rule: id, decision }
 }
 
 fn judge(
@@ -195,12 +196,5 @@ fn admit(
             Err(Refusal::Forbidden("role"))
         }
         _ => Ok(()),
-    }
-}
-
-/// A request that could not be read is refused like any other, so that one place writes the answer.
-impl From<BadRequest> for Decision {
-    fn from(why: BadRequest) -> Self {
-        Self::Refuse(Refusal::BadRequest(why))
     }
 }

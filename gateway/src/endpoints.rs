@@ -106,7 +106,9 @@ fn dress(answer: Answer, habits: &Habits, allow: Option<&str>) -> Answer {
     match habits.errors {
         ErrorShape::Problem => answer,
         ErrorShape::Drf => {
-            let answer = answer.header("Vary", "Accept").header("X-Frame-Options", "SAMEORIGIN");
+            let answer = answer
+                .header("Vary", "Accept")
+                .header("X-Frame-Options", "SAMEORIGIN");
             match allow {
                 Some(allow) => answer.header("Allow", allow),
                 None => answer,
@@ -122,7 +124,12 @@ fn slash_redirect(call: &Call<'_>) -> Option<Answer> {
     if !call.habits().slash_redirect || path.ends_with('/') || !call.facts.method.is_read() {
         return None;
     }
-    let query = call.facts.query.as_ref().map(|q| format!("?{q}")).unwrap_or_default();
+    let query = call
+        .facts
+        .query
+        .as_ref()
+        .map(|q| format!("?{q}"))
+        .unwrap_or_default();
     Some(
         Answer::empty(301)
             .header("Content-Type", "text/html; charset=utf-8")

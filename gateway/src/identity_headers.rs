@@ -10,7 +10,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use pingora::Result;
 use pingora::http::RequestHeader;
 
-use crate::config::{IdentityHeaders, preset_identity_names};
+use crate::config::{IDENTITY_HEADER_NAMES, IdentityHeaders};
 use crate::decision::Permit;
 
 /// Carries the secret that proves to an upstream that a request came through the gateway.
@@ -46,17 +46,39 @@ pub struct HeaderPlan {
 impl HeaderPlan {
     /// The plan of one upstream.
     pub fn new(names: IdentityHeaders, secret: Option<HeaderValue>) -> Self {
-        let mut removed: Vec<String> = preset_identity_names().map(str::to_owned).collect();
-        let own = [&names.user_id, &names.user, &names.email, &names.roles, &names.status];
-        removed.extend(own.into_iter().flatten().map(|name| name.to_ascii_lowercase()));
-        Self { names, secret, removed }
+        let mut removed: Vec<String> = IDENTITY_HEADER_NAMES
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect();
+        let own = [
+            &names.user_id,
+            &names.user,
+            &names.email,
+            &names.roles,
+            &names.status,
+        ];
+        removed.extend(
+            own.into_iter()
+                .flatten()
+                .map(|name| name.to_ascii_lowercase()),
+        );
+        Self {
+            names,
+            secret,
+            removed,
+        }
     }
 
     /// Removes what only the gateway may say, then says it.
     ///
     /// # Errors
     /// Where the HTTP layer refuses a header; then nothing may be forwarded.
-    pub fn apply(&self, request: &mut RequestHeader, permit: &Permit, forwarding: &Forwarding<'_>) -> Result<()> {
+    pub fn apply(
+        &self,
+        request: &mut RequestHeader,
+        permit: &Permit,
+        forwarding: &Forwarding<'_>,
+    ) -> Result<()> {
         self.remove(request, permit.forward_authorization());
         self.insert_identity(request, permit)?;
         request.insert_header("X-Forwarded-For", forwarding.client.to_string())?;
@@ -77,7 +99,8 @@ impl HeaderPlan {
             .keys()
             .filter(|name| {
                 let folded = name.as_str().replace('_', "-");
-                self.is_ours(&folded) && !(keep_authorization && *name == http::header::AUTHORIZATION)
+                self.is_ours(&folded)
+                    && !(keep_authorization && *name == http::header::AUTHORIZATION)
             })
             .cloned()
             .collect();
@@ -88,7 +111,13 @@ impl HeaderPlan {
 
     /// `name` is in lower case with `-` for `_`: CGI and WSGI read both as one.
     fn is_ours(&self, name: &str) -> bool {
-        const PREFIXES: [&str; 5] = ["x-forwarded-", "x-original-", "x-envoy-", "x-auth-", "x-gateway-"];
+        const PREFIXES: [&str; 5] = [
+            "x-forwarded-",
+            "x-original-",
+            "x-envoy-",
+            "x-auth-",
+            "x-gateway-",
+        ];
         const NAMES: [&str; 12] = [
             "authorization",
             "forwarded",
@@ -109,7 +138,11 @@ impl HeaderPlan {
     }
 
     fn insert_identity(&self, request: &mut RequestHeader, permit: &Permit) -> Result<()> {
-        let status = if permit.identity().is_some() { "authenticated" } else { "anonymous" };
+        let status = if permit.identity().is_some() {
+            "authenticated"
+        } else {
+            "anonymous"
+        };
         let mut insert = |name: &Option<String>, value: &str| match name {
             // An absent value is an absent header: an empty one could be read as a user without a name.
             Some(name) if !value.is_empty() => {

@@ -97,6 +97,17 @@ pub struct RuleSpec {
     pub forward_authorization: bool,
 }
 
+/// Position of a rule in its policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RuleId(usize);
+
+impl RuleId {
+    /// Position in [`Policy::rules`].
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
 /// A compiled rule.
 #[derive(Debug, Clone)]
 pub struct Rule {
@@ -227,8 +238,13 @@ impl Policy {
     }
 
     /// The rule that the path as it is forwarded meets first.
-    pub fn find(&self, path: &CanonicalPath, method: &Method) -> Option<&Rule> {
+    pub fn find(&self, path: &CanonicalPath, method: &Method) -> Option<RuleId> {
         self.find_reading(path.decoded(), method)
+    }
+
+    /// A rule of this policy.
+    pub fn rule(&self, id: RuleId) -> Option<&Rule> {
+        self.rules.get(id.0)
     }
 
     /// Calls `judge` with each rule that another reading of the path meets; stops at the first error.
@@ -242,7 +258,10 @@ impl Policy {
         mut judge: impl FnMut(&Rule) -> Result<(), E>,
     ) -> Result<(), E> {
         for reading in path.other_readings() {
-            if let Some(rule) = self.find_reading(reading, method) {
+            if let Some(rule) = self
+                .find_reading(reading, method)
+                .and_then(|id| self.rule(id))
+            {
                 judge(rule)?;
             }
         }
@@ -251,16 +270,16 @@ impl Policy {
 
     /// The rule that this path would meet with any method: what an answer about the address itself
     /// (`Allow`) is taken from where no rule takes the method.
-    pub fn find_any_method(&self, path: &CanonicalPath) -> Option<&Rule> {
-        self.rules
-            .iter()
-            .find(|rule| rule.pattern.matches(path.decoded()))
+    pub fn find_any_method(&self, path: &CanonicalPath) -> Option<RuleId> {
+        self.position(|rule| rule.pattern.matches(path.decoded()))
     }
 
-    fn find_reading(&self, path: &str, method: &Method) -> Option<&Rule> {
-        self.rules
-            .iter()
-            .find(|rule| rule.takes(method) && rule.pattern.matches(path))
+    fn find_reading(&self, path: &str, method: &Method) -> Option<RuleId> {
+        self.position(|rule| rule.takes(method) && rule.pattern.matches(path))
+    }
+
+    fn position(&self, fits: impl Fn(&Rule) -> bool) -> Option<RuleId> {
+        self.rules.iter().position(fits).map(RuleId)
     }
 }
 

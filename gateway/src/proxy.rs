@@ -17,14 +17,15 @@ use crate::endpoints::{Call, Endpoints};
 use crate::identity_headers::{Forwarding, HeaderPlan};
 use crate::refusal::Refusal;
 use crate::respond::{Connection, respond};
-use crate::upstream::{UpstreamSet, peer};
+use crate::telemetry::RouteLabel;
+use crate::upstream::{self, Place, UpstreamSet, Upgrades};
 
 mod context;
 mod failure;
 mod upload;
 
-pub use context::Context;
 use context::Arrival;
+pub use context::Context;
 use upload::SessionUpload;
 
 /// The gateway as Pingora sees it.
@@ -38,6 +39,8 @@ pub struct Gateway {
     pub upstreams: Arc<UpstreamSet>,
     /// What each upstream is told; by upstream index.
     pub plans: Vec<HeaderPlan>,
+    /// Names of rules in metrics; by rule index.
+    pub route_labels: Vec<RouteLabel>,
 }
 
 #[async_trait]
@@ -58,10 +61,8 @@ impl ProxyHttp for Gateway {
         let decision = match ctx.facts() {
             Ok(facts) => {
                 let judgement = decide(&ctx.snapshot, facts, ctx.now);
-                let rule = judgement.rule.map(|rule| (rule.path().to_owned(), rule.allow.clone()));
-                let decision = judgement.decision;
-                (ctx.route, ctx.allow) = rule.unzip();
-                decision
+                ctx.rule = judgement.rule;
+                judgement.decision
             }
             Err(refusal) => Decision::Refuse(refusal),
         };
@@ -96,13 +97,27 @@ impl ProxyHttp for Gateway {
         }
     }
 
-    async fn upstream_peer(&self, _session: &mut Session, ctx: &mut Context) -> Result<Box<HttpPeer>> {
+    async fn upstream_peer(
+        &self,
+        _session: &mut Session,
+        ctx: &mut Context,
+    ) -> Result<Box<HttpPeer>> {
         let permit = ctx.permit()?;
         let id = permit.upstream();
-        let config = self.upstreams.config(id).ok_or_else(|| Error::new(ErrorType::InternalError))?;
-        let picked = self.upstreams.pick(id).map_err(|why| failure::unavailable(&why))?;
-        let upgrades = if permit.websocket() { peer::Upgrades::WebSocket } else { peer::Upgrades::Denied };
-        let peer = peer::peer(picked.addr, config, upgrades);
+        let config = self
+            .upstreams
+            .config(id)
+            .ok_or_else(|| Error::new(ErrorType::InternalError))?;
+        let picked = self
+            .upstreams
+            .pick(id)
+            .map_err(|why| failure::unavailable(&why))?;
+        let upgrades = if permit.websocket() {
+            Upgrades::WebSocketOnly
+        } else {
+            Upgrades::Deny
+        };
+        let peer = upstream::peer(picked.addr, config, upgrades);
         ctx.picked = Some(picked);
         Ok(Box::new(peer))
     }
@@ -115,7 +130,8 @@ impl ProxyHttp for Gateway {
         mut e: Box<Error>,
     ) -> Box<Error> {
         if let (Some(permit), Some(picked)) = (&ctx.permit, &ctx.picked) {
-            self.upstreams.connect_failed(permit.upstream(), picked.addr);
+            self.upstreams
+                .connect_failed(permit.upstream(), picked.addr);
         }
         // Nothing was sent, so another address may be tried, whatever the method (RFC 9110 §9.2.2).
         e.set_retry(true);
@@ -145,13 +161,25 @@ impl ProxyHttp for Gateway {
     ) -> Result<()> {
         let permit = ctx.permit()?;
         let arrival = ctx.arrival()?;
-        let facts = arrival.facts.as_ref().map_err(|_| Error::new(ErrorType::InternalError))?;
+        let facts = arrival
+            .facts
+            .as_ref()
+            .map_err(|_| Error::new(ErrorType::InternalError))?;
         // What was judged is what is forwarded; anything else is a bug, and not a request of the client.
         if request.raw_path() != facts.target().as_bytes() {
-            return Error::e_explain(ErrorType::InternalError, "the target changed after it was judged");
+            return Error::e_explain(
+                ErrorType::InternalError,
+                "the target changed after it was judged",
+            );
         }
-        let plan = self.plans.get(permit.upstream().index()).ok_or_else(|| Error::new(ErrorType::InternalError))?;
-        let keep_host = self.upstreams.config(permit.upstream()).is_some_and(|c| c.preserve_host);
+        let plan = self
+            .plans
+            .get(permit.upstream().index())
+            .ok_or_else(|| Error::new(ErrorType::InternalError))?;
+        let keep_host = self
+            .upstreams
+            .config(permit.upstream())
+            .is_some_and(|c| c.preserve_host);
         if let (Some(picked), true) = (&ctx.picked, !keep_host || facts.authority.is_empty()) {
             request.insert_header(http::header::HOST, picked.authority.clone())?;
         }
@@ -190,21 +218,31 @@ impl ProxyHttp for Gateway {
         context::vary_by_credential(response, ctx)
     }
 
-    async fn fail_to_proxy(&self, session: &mut Session, e: &Error, ctx: &mut Context) -> FailToProxy {
+    async fn fail_to_proxy(
+        &self,
+        session: &mut Session,
+        e: &Error,
+        ctx: &mut Context,
+    ) -> FailToProxy {
         let refusal = failure::refusal_of(e);
         let code = refusal.status(&ctx.snapshot.habits);
-        let unanswered = session.response_written().is_none_or(|r| r.status.is_informational());
+        let unanswered = session
+            .response_written()
+            .is_none_or(|r| r.status.is_informational());
         if unanswered && !failure::is_clients(e) {
             ctx.upstream_failure = failure::kind(e);
             if let Err(error) = self.refuse(session, ctx, refusal).await {
                 tracing::debug!(%error, "the client was gone before it could be answered");
             }
         }
-        FailToProxy { error_code: code, can_reuse_downstream: false }
+        FailToProxy {
+            error_code: code,
+            can_reuse_downstream: false,
+        }
     }
 
     async fn logging(&self, session: &mut Session, e: Option<&Error>, ctx: &mut Context) {
-        context::record(session, e, ctx, &self.endpoints.metrics);
+        context::record(session, e, ctx, self);
     }
 
     /// Pingora's own error lines: no query, no header.
@@ -219,17 +257,31 @@ impl Gateway {
         let limits = &self.server.limits;
         session.set_read_timeout(Some(limits.body_timeout));
         session.set_write_timeout(Some(limits.write_timeout));
-        session.as_downstream_mut().set_total_drain_timeout(Some(Duration::from_secs(2)));
+        session
+            .as_downstream_mut()
+            .set_total_drain_timeout(Some(Duration::from_secs(2)));
     }
 
     /// A place at the upstream, for a body that fits.
-    fn take_place(&self, session: &Session, permit: &Permit) -> Result<crate::upstream::Place, Refusal> {
-        let announced = session.req_header().headers.get(http::header::CONTENT_LENGTH);
-        let announced: u64 = announced.and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok()).unwrap_or(0);
+    fn take_place(
+        &self,
+        session: &Session,
+        permit: &Permit,
+    ) -> Result<Place, Refusal> {
+        let announced = session
+            .req_header()
+            .headers
+            .get(http::header::CONTENT_LENGTH);
+        let announced: u64 = announced
+            .and_then(|v| v.to_str().ok())
+            .and_then(|v| v.parse().ok())
+            .unwrap_or(0);
         if announced > self.server.limits.body_bytes {
             return Err(Refusal::TooLarge);
         }
-        self.upstreams.admit(permit.upstream()).map_err(|why| Refusal::UpstreamDown(why.to_string()))
+        self.upstreams
+            .admit(permit.upstream())
+            .map_err(|why| Refusal::UpstreamDown(why.to_string()))
     }
 
     async fn serve(
@@ -239,8 +291,13 @@ impl Gateway {
         builtin: crate::policy::Builtin,
         identity: Option<&crate::auth::token::Verified>,
     ) -> std::result::Result<crate::answer::Answer, Refusal> {
-        let arrival = ctx.arrival().map_err(|e| Refusal::Internal(e.to_string()))?;
-        let facts = arrival.facts.as_ref().map_err(|why| Refusal::BadRequest(*why))?;
+        let arrival = ctx
+            .arrival()
+            .map_err(|e| Refusal::Internal(e.to_string()))?;
+        let facts = arrival
+            .facts
+            .as_ref()
+            .map_err(|why| Refusal::BadRequest(*why))?;
         let call = Call {
             facts,
             snapshot: &ctx.snapshot,
@@ -249,13 +306,28 @@ impl Gateway {
             https: arrival.https,
             now: ctx.now,
         };
-        let allow = ctx.allow.as_ref().and_then(|a| a.as_deref());
-        self.endpoints.answer(builtin, &call, &mut SessionUpload::new(session), allow).await
+        self.endpoints
+            .answer(
+                builtin,
+                &call,
+                &mut SessionUpload::new(session),
+                ctx.allow(),
+            )
+            .await
     }
 
-    async fn refuse(&self, session: &mut Session, ctx: &mut Context, refusal: Refusal) -> Result<()> {
+    async fn refuse(
+        &self,
+        session: &mut Session,
+        ctx: &mut Context,
+        refusal: Refusal,
+    ) -> Result<()> {
         let answer = ctx.refuse(&refusal);
-        let connection = if refusal.closes() { Connection::Close } else { Connection::Keep };
+        let connection = if refusal.closes() {
+            Connection::Close
+        } else {
+            Connection::Keep
+        };
         respond(session, &answer, connection).await
     }
 }

@@ -37,8 +37,13 @@ pub enum Connection {
 /// # Errors
 /// Where the client is gone.
 pub async fn respond(session: &mut Session, answer: &Answer, connection: Connection) -> Result<()> {
-    let expects_continue = session.req_header().headers.contains_key(http::header::EXPECT);
-    let whole = connection == Connection::Keep && !expects_continue && drain(session, DRAIN_BYTES, DRAIN_TIME).await;
+    let expects_continue = session
+        .req_header()
+        .headers
+        .contains_key(http::header::EXPECT);
+    let whole = connection == Connection::Keep
+        && !expects_continue
+        && drain(session, DRAIN_BYTES, DRAIN_TIME).await;
     // A body that a client holds back until it hears `100 Continue` is never asked for just to be dropped.
     if !whole && !session.as_downstream_mut().is_body_done() {
         session.set_keepalive(None);
@@ -48,8 +53,14 @@ pub async fn respond(session: &mut Session, answer: &Answer, connection: Connect
     }
     let is_head = session.req_header().method == http::Method::HEAD;
     let header = build(answer)?;
-    let body = if is_head || answer.body.is_empty() { None } else { Some(answer.body.clone()) };
-    session.write_response_header(Box::new(header), body.is_none()).await?;
+    let body = if is_head || answer.body.is_empty() {
+        None
+    } else {
+        Some(answer.body.clone())
+    };
+    session
+        .write_response_header(Box::new(header), body.is_none())
+        .await?;
     if body.is_some() {
         session.write_response_body(body, true).await?;
     }
@@ -72,8 +83,13 @@ fn build(answer: &Answer) -> Result<ResponseHeader> {
 
 /// Reads and drops the rest of the body; says whether that was all of it.
 async fn drain(session: &mut Session, max_bytes: u64, max_time: Duration) -> bool {
-    let announced = session.req_header().headers.get(http::header::CONTENT_LENGTH);
-    let announced: Option<u64> = announced.and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok());
+    let announced = session
+        .req_header()
+        .headers
+        .get(http::header::CONTENT_LENGTH);
+    let announced: Option<u64> = announced
+        .and_then(|v| v.to_str().ok())
+        .and_then(|v| v.parse().ok());
     if announced.is_some_and(|length| length > max_bytes) && max_bytes == DRAIN_BYTES {
         return false;
     }

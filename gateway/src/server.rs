@@ -6,6 +6,7 @@
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::IntoRawFd;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use crate::admin::{Admin, Part, Readiness};
-use crate::auth::keys::{KeyError, KeyMaterial, KeyRing};
+use crate::auth::keys::{KeyError, KeyMaterial, KeyRing, TokenAlgorithm};
 use crate::auth::password::PasswordWorkers;
 use crate::auth::token::TokenRules;
 use crate::auth::view::View;
@@ -35,7 +36,7 @@ use crate::proxy::Gateway;
 use crate::state::{POLL, State};
 use crate::store::redb::RedbStore;
 use crate::store::{ServerLock, Store, StoreError};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, RouteLabel};
 use crate::upstream::{SecretError, UpstreamSet};
 
 mod greeting;
@@ -107,40 +108,65 @@ struct Parts {
 ///
 /// # Errors
 /// [`ServeError`] where the gateway cannot start. Nothing listens before everything else is ready.
-pub fn run(config: Config, out: &mut dyn Write) -> Result<(), ServeError> {
+pub fn run(
+    config: &Config,
+    kek_file: Option<&Path>,
+    out: &mut dyn Write,
+) -> Result<(), ServeError> {
     let control = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|e| ServeError::System { what: "start a runtime", why: e.to_string() })?;
-    let (parts, prepared) = control.block_on(build(&config))?;
+        .map_err(|e| ServeError::System {
+            what: "start a runtime",
+            why: e.to_string(),
+        })?;
+    let (parts, prepared) = control.block_on(build(config, kek_file))?;
     let listener = bind(config.server.listen)?;
     let admin_listener = bind(config.server.admin_listen)?;
-    let result = control.block_on(serve(&config, parts, &prepared, listener, admin_listener, out));
+    let result = control.block_on(serve(
+        config,
+        parts,
+        &prepared,
+        listener,
+        admin_listener,
+        out,
+    ));
     control.shutdown_timeout(LINGER);
     result
 }
 
-async fn build(config: &Config) -> Result<(Parts, Prepared), ServeError> {
+async fn build(config: &Config, kek_file: Option<&Path>) -> Result<(Parts, Prepared), ServeError> {
     let now = crate::clock::now();
-    first_start::prepare_data_dir(&config.server.data_dir)?;
+    first_start::make_data_dir(&config.server.data_dir)?;
     let lock = ServerLock::take(&config.server.data_dir)?;
-    let store: Arc<dyn Store> = Arc::new(RedbStore::open(&config.server.data_dir.join(STORE_FILE))?);
-    let prepared = first_start::prepare(config, store.as_ref(), now).await?;
+    let store: Arc<dyn Store> =
+        Arc::new(RedbStore::open(&config.server.data_dir.join(STORE_FILE))?);
+    let prepared = first_start::prepare_with_kek(config, kek_file, store.as_ref(), now).await?;
     let everything = store.snapshot().await?;
     let snapshot = Snapshot {
         policy: Arc::new(config.policy.clone()),
         habits: Arc::new(config.auth.habits.clone()),
         token_rules: Arc::new(token_rules(config)),
-        keys: Arc::new(KeyRing::new(&key_material(&prepared))?),
+        keys: Arc::new(KeyRing::new(&key_material(
+            &prepared,
+            config.auth.algorithm,
+        ))?),
         view: Arc::new(View::new(everything.version, everything.users)),
     };
     store.note_seen(everything.version).await;
     let state = Arc::new(State::new(snapshot, Arc::clone(&store)));
     let upstreams = Arc::new(UpstreamSet::new(&config.upstreams)?);
-    let provisioning = Arc::new(Provisioning::new(store, Arc::clone(&upstreams), crate::clock::now));
-    let metrics = Arc::new(Metrics::new(config.upstreams.iter().map(|u| u.name.clone())));
-    let passwords = PasswordWorkers::new(&config.auth.password)
-        .map_err(|e| ServeError::System { what: "set up password hashing", why: e.to_string() })?;
+    let provisioning = Arc::new(Provisioning::new(
+        store,
+        Arc::clone(&upstreams),
+        crate::clock::now,
+    ));
+    let metrics = Arc::new(Metrics::new());
+    let passwords =
+        PasswordWorkers::new(&config.auth.password).map_err(|e| ServeError::System {
+            what: "set up password hashing",
+            why: e.to_string(),
+        })?;
     let endpoints = Arc::new(Endpoints {
         state: Arc::clone(&state),
         auth: config.auth.clone(),
@@ -152,7 +178,17 @@ async fn build(config: &Config) -> Result<(Parts, Prepared), ServeError> {
         provisioning: Arc::clone(&provisioning),
         metrics: Arc::clone(&metrics),
     });
-    Ok((Parts { state, upstreams, provisioning, endpoints, metrics, _lock: lock }, prepared))
+    Ok((
+        Parts {
+            state,
+            upstreams,
+            provisioning,
+            endpoints,
+            metrics,
+            _lock: lock,
+        },
+        prepared,
+    ))
 }
 
 /// What our tokens must look like under this configuration.
@@ -168,13 +204,23 @@ pub fn token_rules(config: &Config) -> TokenRules {
     }
 }
 
-/// The keys of a data folder as the key ring takes them.
-pub fn key_material(prepared: &Prepared) -> Vec<KeyMaterial> {
-    prepared
+/// The keys of a data folder as the key ring takes them: the youngest of the configured algorithm signs.
+pub fn key_material(prepared: &Prepared, signing: TokenAlgorithm) -> Vec<KeyMaterial> {
+    let mut keys: Vec<KeyMaterial> = prepared
         .signing_keys
         .iter()
-        .map(|key| KeyMaterial { kid: key.kid.clone(), algorithm: key.algorithm, bytes: key.bytes.clone() })
-        .collect()
+        .filter_map(|key| {
+            let algorithm = TokenAlgorithm::from_name(&key.algorithm)?;
+            Some(KeyMaterial {
+                kid: key.kid.clone(),
+                algorithm,
+                bytes: key.bytes.clone(),
+            })
+        })
+        .collect();
+    keys.reverse();
+    keys.sort_by_key(|key| key.algorithm != signing);
+    keys
 }
 
 /// Listens before anything is served, so that a port in use is an error and not a retry, and so that
@@ -185,7 +231,11 @@ fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
         listener.set_nonblocking(true)?;
         Ok(listener)
     };
-    listen().map_err(|why: std::io::Error| ServeError::Listen { address, remedy: remedy(&why, address), why })
+    listen().map_err(|why: std::io::Error| ServeError::Listen {
+        address,
+        remedy: remedy(&why, address),
+        why,
+    })
 }
 
 fn remedy(why: &std::io::Error, address: SocketAddr) -> String {
@@ -215,16 +265,29 @@ async fn serve(
     let edge_counters = Arc::new(EdgeCounters::default());
     tokio::spawn(parts.upstreams.clone().refresh_loop(stopping.clone()));
     tokio::spawn(parts.provisioning.clone().run(stopping.clone()));
-    tokio::spawn(follow_feed(parts.state.clone(), parts.provisioning.clone(), readiness.clone()));
-    tokio::spawn(first_start::retire_after_a_day(config.server.data_dir.clone(), crate::clock::now));
+    tokio::spawn(follow_feed(
+        parts.state.clone(),
+        parts.provisioning.clone(),
+        readiness.clone(),
+    ));
     parts.upstreams.resolve_all().await;
 
     let local = |l: &TcpListener| {
-        l.local_addr().map_err(|e| ServeError::System { what: "ask for the bound address", why: e.to_string() })
+        l.local_addr().map_err(|e| ServeError::System {
+            what: "ask for the bound address",
+            why: e.to_string(),
+        })
     };
     let (address, admin_address) = (local(&listener)?, local(&admin_listener)?);
     let proxy = start_proxy(config, &parts, listener, address, &edge_counters, &stopping);
-    let admin = start_admin(&parts, admin_listener, admin_address, &edge_counters, &readiness, &stopping);
+    let admin = start_admin(
+        &parts,
+        admin_listener,
+        admin_address,
+        &edge_counters,
+        &readiness,
+        &stopping,
+    );
     readiness.set(Part::Keys, true);
     greeting::write(out, config, prepared, address, admin_address);
 
@@ -252,7 +315,10 @@ fn start_proxy(
         .ids()
         .filter_map(|id| {
             let upstream = parts.upstreams.config(id)?;
-            Some(HeaderPlan::new(upstream.identity_headers.clone(), parts.upstreams.secret(id).cloned()))
+            Some(HeaderPlan::new(
+                upstream.identity_headers.clone(),
+                parts.upstreams.secret(id).cloned(),
+            ))
         })
         .collect();
     let gateway = Gateway {
@@ -260,12 +326,32 @@ fn start_proxy(
         endpoints: parts.endpoints.clone(),
         upstreams: parts.upstreams.clone(),
         plans,
+        route_labels: config
+            .policy
+            .rules()
+            .iter()
+            .map(|rule| RouteLabel::new(rule.path()))
+            .collect(),
     };
-    let conf = Arc::new(ServerConf { threads: config.server.threads, max_retries: 2, ..ServerConf::default() });
-    let mut http = pingora::proxy::http_proxy(&conf, gateway);
-    http.handle_init_modules();
-    let app = edge::guard(http, &EdgeLimits::from(&config.server), Arc::clone(counters));
-    start("proxy", app, listener, address, config.server.threads, stopping)
+    let conf = Arc::new(ServerConf {
+        threads: config.server.threads,
+        max_retries: 2,
+        ..ServerConf::default()
+    });
+    let http = pingora::proxy::http_proxy(&conf, gateway);
+    let app = edge::guard(
+        http,
+        &EdgeLimits::from(&config.server),
+        Arc::clone(counters),
+    );
+    start(
+        "proxy",
+        app,
+        listener,
+        address,
+        config.server.threads,
+        stopping,
+    )
 }
 
 fn start_admin(
@@ -279,9 +365,9 @@ fn start_admin(
     let (metrics, state) = (parts.metrics.clone(), parts.state.clone());
     let (counters, endpoints) = (counters.clone(), parts.endpoints.clone());
     let text = Arc::new(move || {
-        metrics.connections(counters.open());
-        metrics.view_version(state.load().view.version.0);
-        metrics.login_queue(endpoints.passwords.waiting());
+        metrics.set_connections(counters.open());
+        metrics.set_view_version(state.load().view.version.0);
+        metrics.set_login_queue(endpoints.passwords.waiting());
         metrics.encode()
     });
     let app = pingora::apps::http_app::HttpServer::new_app(Admin::new(Arc::clone(readiness), text));
@@ -300,7 +386,10 @@ fn start<A: ServerApp + Send + Sync + 'static>(
     // No work stealing: a connection stays on its thread, which costs a fifth less CPU per request.
     let runtime = RuntimeBuilder::new(threads, name)
         .work_steal(false)
-        .blocking_pool_opts(BlockingPoolOpts { max_threads: Some(16), thread_keep_alive: None })
+        .blocking_pool_opts(BlockingPoolOpts {
+            max_threads: Some(16),
+            thread_keep_alive: None,
+        })
         .build();
     let mut fds = pingora::server::Fds::new();
     fds.add(address.to_string(), listener.into_raw_fd());
@@ -308,12 +397,18 @@ fn start<A: ServerApp + Send + Sync + 'static>(
     let mut service = Service::new(name.to_owned(), app);
     service.add_tcp(&address.to_string());
     let stopping = stopping.clone();
-    runtime.get_handle().spawn(async move { service.start_service(Some(fds), stopping, threads).await });
+    runtime
+        .get_handle()
+        .spawn(async move { service.start_service(Some(fds), stopping, threads).await });
     runtime
 }
 
 /// Takes in what other processes (the command line) change in the store.
-async fn follow_feed(state: Arc<State>, provisioning: Arc<Provisioning>, readiness: Arc<Readiness>) {
+async fn follow_feed(
+    state: Arc<State>,
+    provisioning: Arc<Provisioning>,
+    readiness: Arc<Readiness>,
+) {
     let mut failing = false;
     loop {
         let before = state.load().view.version;
@@ -344,7 +439,10 @@ async fn drain(counters: &EdgeCounters, limit: Duration) {
     let deadline = Instant::now() + limit;
     while counters.open() > 0 {
         if Instant::now() >= deadline {
-            tracing::warn!(open = counters.open(), "the drain time is over: open connections are cut");
+            tracing::warn!(
+                open = counters.open(),
+                "the drain time is over: open connections are cut"
+            );
             return;
         }
         sleep(Duration::from_millis(10)).await;

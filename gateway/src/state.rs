@@ -31,7 +31,12 @@ pub struct State {
 impl State {
     /// Starts from a snapshot that was read from this store.
     pub fn new(snapshot: Snapshot, store: Arc<dyn Store>) -> Self {
-        Self { snapshot: ArcSwap::from_pointee(snapshot), store, turn: Mutex::new(()), changed: Arc::default() }
+        Self {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            store,
+            turn: Mutex::new(()),
+            changed: Arc::default(),
+        }
     }
 
     /// What is true now. A request loads it once.
@@ -75,7 +80,10 @@ impl State {
         }
         let version = view.version;
         if version != current.view.version {
-            self.snapshot.store(Arc::new(Snapshot { view: Arc::new(view), ..Snapshot::clone(&current) }));
+            self.snapshot.store(Arc::new(Snapshot {
+                view: Arc::new(view),
+                ..Snapshot::clone(&current)
+            }));
             self.store.note_seen(version).await;
             self.changed.notify_waiters();
         }

@@ -9,10 +9,18 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-pub use crate::user::{UnixSeconds, User, UserId, Version};
+pub use crate::user::{ADMIN_ROLE, UnixSeconds, User, UserId, Version};
 
+mod files;
+#[cfg(test)]
+mod laws;
+mod lock;
 pub mod model;
 pub mod redb;
+mod rules;
+
+pub(crate) use files::{Created, check_private, create_private, explain, read, remove};
+pub use lock::ServerLock;
 
 /// A user together with what checks its password.
 #[derive(Debug, Clone)]
@@ -220,8 +228,18 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     async fn put_provision_state(&self, upstream: &str, state: ProvisionState) -> Result<()>;
     /// Says whether a development server with weak passwords wrote here.
     async fn insecure_mark(&self) -> Result<bool>;
-    /// Sets or clears that mark.
+    /// Sets or clears that mark. While it is set *through this handle*, every password set through this
+    /// handle is recorded as unchecked; setting the password through any other handle clears that
+    /// record, a new hash of the same password (`keep_sessions`) leaves it.
     async fn set_insecure_mark(&self, marked: bool) -> Result<()>;
+    /// Users whose password was set while the mark was set, by rising id.
+    async fn unchecked_users(&self) -> Result<Vec<User>>;
+    /// Records how far the running server's view is. Cheap and not durable: it means something only
+    /// while a server holds the data folder's [`ServerLock`]. A failure is logged, never returned: the
+    /// command line that waits for it stops waiting by itself.
+    async fn note_seen(&self, seen: Version);
+    /// How far the running server's view is, where it said so. Ask [`ServerLock::is_held`] first.
+    async fn seen(&self) -> Option<Version>;
     /// Checks that the store answers.
     async fn ping(&self) -> Result<()>;
 }

@@ -23,7 +23,7 @@ impl std::fmt::Display for UserId {
 #[serde(transparent)]
 pub struct Version(pub u64);
 
-/// The role that may administer users.
+/// The role that may administer users, and of which one active holder always remains.
 pub const ADMIN_ROLE: &str = "admin";
 
 /// A user.

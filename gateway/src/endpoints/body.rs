@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Number, Value};
 use tokio::time::timeout;
 
@@ -37,7 +37,11 @@ pub struct Fields {
 impl Fields {
     /// The last value of this name.
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.entries.iter().rev().find(|(n, _)| n == name).map(|(_, v)| v)
+        self.entries
+            .iter()
+            .rev()
+            .find(|(n, _)| n == name)
+            .map(|(_, v)| v)
     }
 }
 
@@ -55,20 +59,32 @@ pub async fn read(
         return Err(Refusal::TooLarge);
     }
     // Judged before it is asked for: a body that nobody will read is not worth sending.
-    let kind = if facts.body == Body::Empty { Kind::Nothing } else { Kind::of(upload.content_type(), habits)? };
-    let body = timeout(READ_TIME, collect(facts, upload, max)).await.map_err(|_| Refusal::TooSlow)??;
+    let kind = if facts.body == Body::Empty {
+        Kind::Nothing
+    } else {
+        Kind::of(upload.content_type(), habits)?
+    };
+    let body = timeout(READ_TIME, collect(facts, upload, max))
+        .await
+        .map_err(|_| Refusal::TooSlow)??;
     if body.is_empty() {
         return Ok(Fields::default());
     }
     match kind {
-        Kind::Nothing => Err(Refusal::Internal("a body where none was announced".to_owned())),
+        Kind::Nothing => Err(Refusal::Internal(
+            "a body where none was announced".to_owned(),
+        )),
         Kind::Json => parse_json(&body, habits),
         Kind::Form => Ok(parse_form(&body)),
         Kind::Multipart(boundary) => parse_multipart(body, boundary).await,
     }
 }
 
-async fn collect(facts: &RequestFacts, upload: &mut dyn Upload, max: usize) -> Result<Bytes, Refusal> {
+async fn collect(
+    facts: &RequestFacts,
+    upload: &mut dyn Upload,
+    max: usize,
+) -> Result<Bytes, Refusal> {
     if facts.body == Body::Empty {
         return Ok(Bytes::new());
     }
@@ -95,11 +111,18 @@ enum Kind {
 impl Kind {
     fn of(content_type: Option<&str>, habits: &Habits) -> Result<Self, Refusal> {
         let sent = content_type.unwrap_or_default();
-        let essence = sent.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let essence = sent
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_ascii_lowercase();
         match essence.as_str() {
             "application/json" => Ok(Self::Json),
             "application/x-www-form-urlencoded" => Ok(Self::Form),
-            "multipart/form-data" if habits.multipart => Ok(Self::Multipart(multer::parse_boundary(sent).ok())),
+            "multipart/form-data" if habits.multipart => {
+                Ok(Self::Multipart(multer::parse_boundary(sent).ok()))
+            }
             _ => Err(Refusal::MediaType(sent.to_owned())),
         }
     }
@@ -114,11 +137,20 @@ fn parse_json(body: &[u8], habits: &Habits) -> Result<Fields, Refusal> {
     let value: Json = serde_json::from_slice(body).map_err(|e| failed(&e))?;
     match value {
         Json::Object(entries) => {
-            let repeated = entries.iter().enumerate().any(|(i, (name, _))| entries.iter().skip(i + 1).any(|e| e.0 == *name));
+            let repeated = entries
+                .iter()
+                .enumerate()
+                .any(|(i, (name, _))| entries.iter().skip(i + 1).any(|e| e.0 == *name));
             if repeated && habits.errors == ErrorShape::Problem {
-                return Err(Refusal::Parse { what: "JSON", detail: "a member stands twice".to_owned() });
+                return Err(Refusal::Parse {
+                    what: "JSON",
+                    detail: "a member stands twice".to_owned(),
+                });
             }
-            Ok(Fields { entries, is_form: false })
+            Ok(Fields {
+                entries,
+                is_form: false,
+            })
         }
         Json::Other(Value::Null) => Err(Refusal::Fields(FieldErrors::whole("No data provided"))),
         Json::Other(other) => Err(Refusal::Fields(FieldErrors::whole(format!(
@@ -183,7 +215,9 @@ impl<'de> Deserialize<'de> for Json {
                 Ok(Json::Other(v.into()))
             }
             fn visit_f64<E: serde::de::Error>(self, v: f64) -> Result<Json, E> {
-                Number::from_f64(v).map(|n| Json::Other(n.into())).ok_or_else(|| E::custom("not a number"))
+                Number::from_f64(v)
+                    .map(|n| Json::Other(n.into()))
+                    .ok_or_else(|| E::custom("not a number"))
             }
             fn visit_str<E>(self, v: &str) -> Result<Json, E> {
                 Ok(Json::Other(v.into()))
@@ -194,24 +228,41 @@ impl<'de> Deserialize<'de> for Json {
 }
 
 fn parse_form(body: &[u8]) -> Fields {
-    let entries = form_urlencoded::parse(body).map(|(k, v)| (k.into_owned(), Value::String(v.into_owned()))).collect();
-    Fields { entries, is_form: true }
+    let entries = form_urlencoded::parse(body)
+        .map(|(k, v)| (k.into_owned(), Value::String(v.into_owned())))
+        .collect();
+    Fields {
+        entries,
+        is_form: true,
+    }
 }
 
 async fn parse_multipart(body: Bytes, boundary: Option<String>) -> Result<Fields, Refusal> {
     let Some(boundary) = boundary else {
-        return Err(Refusal::Parse { what: "Multipart form", detail: "Invalid boundary".to_owned() });
+        return Err(Refusal::Parse {
+            what: "Multipart form",
+            detail: "Invalid boundary".to_owned(),
+        });
     };
-    let stream = futures_util::stream::once(std::future::ready(Ok::<_, std::convert::Infallible>(body)));
+    let stream =
+        futures_util::stream::once(std::future::ready(Ok::<_, std::convert::Infallible>(body)));
     let mut multipart = multer::Multipart::new(stream, boundary);
-    let mut fields = Fields { entries: Vec::new(), is_form: true };
+    let mut fields = Fields {
+        entries: Vec::new(),
+        is_form: true,
+    };
     // Recorded: a body that is cut short, or under another boundary, gives what was found so far.
     while let Ok(Some(field)) = multipart.next_field().await {
         let is_file = field.file_name().is_some();
         let name = field.name().map(str::to_owned);
-        let Ok(bytes) = field.bytes().await else { break };
+        let Ok(bytes) = field.bytes().await else {
+            break;
+        };
         if let (Some(name), false) = (name, is_file) {
-            fields.entries.push((name, Value::String(String::from_utf8_lossy(&bytes).into_owned())));
+            fields.entries.push((
+                name,
+                Value::String(String::from_utf8_lossy(&bytes).into_owned()),
+            ));
         }
     }
     Ok(fields)

@@ -24,7 +24,12 @@ pub struct TextField {
 pub const NUL: &str = "Null characters are not allowed.";
 
 /// Reads a text field. `None` where it is absent or wrong; what is wrong is added to `errors`.
-pub fn text(fields: &Fields, field: TextField, required: bool, errors: &mut FieldErrors) -> Option<String> {
+pub fn text(
+    fields: &Fields,
+    field: TextField,
+    required: bool,
+    errors: &mut FieldErrors,
+) -> Option<String> {
     let name = field.name;
     let value = match fields.get(name) {
         None if required => {
@@ -43,13 +48,23 @@ pub fn text(fields: &Fields, field: TextField, required: bool, errors: &mut Fiel
             return None;
         }
     };
-    let value = if field.trim { value.trim().to_owned() } else { value };
+    let value = if field.trim {
+        value.trim().to_owned()
+    } else {
+        value
+    };
     if value.trim().is_empty() && !field.blank {
         errors.add(name, "This field may not be blank.");
         return None;
     }
     if value.chars().count() > field.max {
-        errors.add(name, format!("Ensure this field has no more than {} characters.", field.max));
+        errors.add(
+            name,
+            format!(
+                "Ensure this field has no more than {} characters.",
+                field.max
+            ),
+        );
         return None;
     }
     if value.contains('\0') && !field.nul {
@@ -70,12 +85,10 @@ pub fn boolean(fields: &Fields, name: &str, errors: &mut FieldErrors) -> Option<
             _ => None,
         },
         Value::String(text) => match text.as_str() {
-            "t" | "T" | "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" | "1" => {
-                Some(true)
-            }
-            "f" | "F" | "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" | "0" => {
-                Some(false)
-            }
+            "t" | "T" | "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on"
+            | "On" | "ON" | "1" => Some(true),
+            "f" | "F" | "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off"
+            | "Off" | "OFF" | "0" => Some(false),
             _ => None,
         },
         Value::Null => {
@@ -93,7 +106,9 @@ pub fn boolean(fields: &Fields, name: &str, errors: &mut FieldErrors) -> Option<
 /// Says whether a text looks like one address: one `@`, something before it, a dotted name or
 /// bracketed literal behind it, no white space or control characters.
 pub fn is_email(text: &str) -> bool {
-    let Some((local, domain)) = text.split_once('@') else { return false };
+    let Some((local, domain)) = text.split_once('@') else {
+        return false;
+    };
     let host_label = |label: &str| {
         !label.is_empty()
             && !label.starts_with('-')
@@ -104,7 +119,9 @@ pub fn is_email(text: &str) -> bool {
         && !local.starts_with('.')
         && !local.ends_with('.')
         && !local.contains("..")
-        && local.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+/=?^_`{}|~.-".contains(c));
+        && local
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+/=?^_`{}|~.-".contains(c));
     let labels: Vec<&str> = domain.split('.').collect();
     local_ok && (domain == "localhost" || labels.len() > 1) && labels.into_iter().all(host_label)
 }
@@ -115,10 +132,27 @@ mod tests {
 
     #[test]
     fn p075_an_email_address_has_one_at_sign() {
-        for good in ["a@example.com", "a.b+c@ex-ample.co", "a@localhost", "x@münchen.de"] {
+        for good in [
+            "a@example.com",
+            "a.b+c@ex-ample.co",
+            "a@localhost",
+            "x@münchen.de",
+        ] {
             assert!(is_email(good), "{good}");
         }
-        for bad in ["", "x", "a@x@corp.com", "a@", "@b.c", "a b@c.d", "a@b", "a@-b.c", "a\n@b.c", ".a@b.c", "a@b..c"] {
+        for bad in [
+            "",
+            "x",
+            "a@x@corp.com",
+            "a@",
+            "@b.c",
+            "a b@c.d",
+            "a@b",
+            "a@-b.c",
+            "a\n@b.c",
+            ".a@b.c",
+            "a@b..c",
+        ] {
             assert!(!is_email(bad), "{bad:?}");
         }
     }

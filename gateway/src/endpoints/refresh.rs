@@ -15,17 +15,35 @@ impl Endpoints {
     ///
     /// # Errors
     /// Why there is no younger token.
-    pub async fn refresh(&self, call: &Call<'_>, upload: &mut dyn Upload) -> Result<Answer, Refusal> {
-        if let Some(description) = describe_token(call, "Refresh", "Takes a valid token, gives a younger one.") {
+    pub async fn refresh(
+        &self,
+        call: &Call<'_>,
+        upload: &mut dyn Upload,
+    ) -> Result<Answer, Refusal> {
+        if let Some(description) =
+            describe_token(call, "Refresh", "Takes a valid token, gives a younger one.")
+        {
             return description;
         }
         let (_, verified) = self.read_token(call, upload).await?;
-        let orig_iat = check_age(verified.orig_iat(), call.now, call.snapshot.token_rules.refresh_limit)?;
+        let orig_iat = check_age(
+            verified.orig_iat(),
+            call.now,
+            call.snapshot.token_rules.refresh_limit,
+        )?;
         let sid = match verified.sid() {
             Some(sid) => sid.to_owned(),
             None => random_id()?,
         };
-        self.token_answer(call, verified.user(), &Session { jti: random_id()?, sid }, &orig_iat)
+        self.token_answer(
+            call,
+            verified.user(),
+            &Session {
+                jti: random_id()?,
+                sid,
+            },
+            &orig_iat,
+        )
     }
 }
 
@@ -33,7 +51,9 @@ impl Endpoints {
 fn check_age(orig_iat: Option<&Value>, now: u64, limit: u64) -> Result<Value, Refusal> {
     let whole = |text: &str| Refusal::Fields(FieldErrors::whole(text));
     let value = orig_iat.ok_or_else(|| whole("orig_iat field is required."))?;
-    let seconds = value.as_f64().ok_or_else(|| whole("orig_iat field is required."))?;
+    let seconds = value
+        .as_f64()
+        .ok_or_else(|| whole("orig_iat field is required."))?;
     if seconds == 0.0 {
         return Err(whole("orig_iat field is required."));
     }

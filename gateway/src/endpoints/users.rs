@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use super::body::{self, Fields, Upload, type_name};
@@ -25,9 +25,27 @@ const PROVISION_WAIT: Duration = Duration::from_secs(1);
 /// Users in one answer where nothing else is asked for.
 const PAGE: usize = 1_000;
 
-const USERNAME: TextField = TextField { name: "username", trim: true, blank: false, max: usize::MAX, nul: true };
-const PASSWORD: TextField = TextField { name: "password", trim: false, blank: false, max: usize::MAX, nul: false };
-const EMAIL: TextField = TextField { name: "email", trim: true, blank: true, max: 254, nul: false };
+const USERNAME: TextField = TextField {
+    name: "username",
+    trim: true,
+    blank: false,
+    max: usize::MAX,
+    nul: true,
+};
+const PASSWORD: TextField = TextField {
+    name: "password",
+    trim: false,
+    blank: false,
+    max: usize::MAX,
+    nul: false,
+};
+const EMAIL: TextField = TextField {
+    name: "email",
+    trim: true,
+    blank: true,
+    max: 254,
+    nul: false,
+};
 
 /// What an address under `users/` names.
 enum Place {
@@ -54,30 +72,55 @@ impl Endpoints {
         match (place(call.facts.path.decoded()), &call.facts.method) {
             (Place::List, Method::Get | Method::Head) => self.list(call).await,
             (Place::List, Method::Post) => self.create(call, upload).await,
-            (Place::One(id), Method::Get | Method::Head) => {
-                Ok(Answer::json(200, &shape(&self.existing(id).await?, call.habits())))
+            (Place::One(id), Method::Get | Method::Head) => Ok(Answer::json(
+                200,
+                &shape(&self.existing(id).await?, call.habits()),
+            )),
+            (Place::One(id), Method::Put | Method::Patch) => {
+                self.change(call, upload, self.existing(id).await?).await
             }
-            (Place::One(id), Method::Put | Method::Patch) => self.change(call, upload, self.existing(id).await?).await,
             (Place::One(id), Method::Delete) => self.remove(self.existing(id).await?).await,
-            (_, Method::Options) => Ok(describe::answer("Users", "The users of this gateway.", None)),
+            (_, Method::Options) => Ok(describe::answer(
+                "Users",
+                "The users of this gateway.",
+                None,
+            )),
             (_, method) => Err(no_such_method(method)),
         }
     }
 
     async fn existing(&self, id: Option<UserId>) -> Result<User, Refusal> {
         let id = id.ok_or(Refusal::NotFound)?;
-        self.state.store().user(id).await.map_err(store_refusal)?.ok_or(Refusal::NotFound)
+        self.state
+            .store()
+            .user(id)
+            .await
+            .map_err(store_refusal)?
+            .ok_or(Refusal::NotFound)
     }
 
     async fn list(&self, call: &Call<'_>) -> Result<Answer, Refusal> {
         let query = call.facts.query.as_deref().unwrap_or_default();
         let asked = |name: &str| {
-            form_urlencoded::parse(query.as_bytes()).find(|(n, _)| n == name).and_then(|(_, v)| v.parse::<u64>().ok())
+            form_urlencoded::parse(query.as_bytes())
+                .find(|(n, _)| n == name)
+                .and_then(|(_, v)| v.parse::<u64>().ok())
         };
-        let limit = asked("limit").and_then(|n| usize::try_from(n).ok()).unwrap_or(PAGE).clamp(1, PAGE);
-        let page =
-            self.state.store().list_users(asked("after").map(UserId), limit).await.map_err(store_refusal)?;
-        let users: Vec<Value> = page.users.iter().map(|user| shape(user, call.habits())).collect();
+        let limit = asked("limit")
+            .and_then(|n| usize::try_from(n).ok())
+            .unwrap_or(PAGE)
+            .clamp(1, PAGE);
+        let page = self
+            .state
+            .store()
+            .list_users(asked("after").map(UserId), limit)
+            .await
+            .map_err(store_refusal)?;
+        let users: Vec<Value> = page
+            .users
+            .iter()
+            .map(|user| shape(user, call.habits()))
+            .collect();
         Ok(match call.habits().errors {
             ErrorShape::Drf => Answer::json(200, &users),
             ErrorShape::Problem => Answer::json(200, &json!({ "users": users, "next": page.next })),
@@ -98,13 +141,25 @@ impl Endpoints {
             active: input.active.unwrap_or(true),
             password_hash: hash,
         };
-        let user = self.state.store().create_user(new, call.now).await.map_err(store_refusal)?;
+        let user = self
+            .state
+            .store()
+            .create_user(new, call.now)
+            .await
+            .map_err(store_refusal)?;
         self.make_known(user.version).await?;
         Ok(Answer::json(201, &shape(&user, call.habits())))
     }
 
-    async fn change(&self, call: &Call<'_>, upload: &mut dyn Upload, user: User) -> Result<Answer, Refusal> {
-        let input = self.read_input(call, upload, call.facts.method == Method::Put).await?;
+    async fn change(
+        &self,
+        call: &Call<'_>,
+        upload: &mut dyn Upload,
+        user: User,
+    ) -> Result<Answer, Refusal> {
+        let input = self
+            .read_input(call, upload, call.facts.method == Method::Put)
+            .await?;
         let hash = match input.password {
             Some(password) => Some(self.hash(password).await?),
             None => None,
@@ -117,7 +172,12 @@ impl Endpoints {
             password_hash: hash,
             keep_sessions: false,
         };
-        let user = self.state.store().update_user(user.id, None, patch).await.map_err(store_refusal)?;
+        let user = self
+            .state
+            .store()
+            .update_user(user.id, None, patch)
+            .await
+            .map_err(store_refusal)?;
         self.make_known(user.version).await?;
         Ok(Answer::json(200, &shape(&user, call.habits())))
     }
@@ -135,46 +195,67 @@ impl Endpoints {
         self.state.catch_up().await.map_err(store_refusal)?;
         self.provisioning.changed();
         if !self.provisioning.wait_for(version, PROVISION_WAIT).await {
-            tracing::warn!(version = version.0, "a service behind has not yet acknowledged a change of users");
+            tracing::warn!(
+                version = version.0,
+                "a service behind has not yet acknowledged a change of users"
+            );
         }
         Ok(())
     }
 
     async fn hash(&self, password: SecretString) -> Result<SecretString, Refusal> {
         self.passwords.hash(password).await.map_err(|e| match e {
-            password::HashError::Busy => Refusal::Overloaded("password hashing"),
-            other => Refusal::Internal(other.to_string()),
+            password::NewHashError::Busy(_) => Refusal::Overloaded("password hashing"),
+            password::NewHashError::Hash(why) => Refusal::Internal(why.to_string()),
         })
     }
 
-    async fn read_input(&self, call: &Call<'_>, upload: &mut dyn Upload, whole: bool) -> Result<Input, Refusal> {
+    async fn read_input(
+        &self,
+        call: &Call<'_>,
+        upload: &mut dyn Upload,
+        whole: bool,
+    ) -> Result<Input, Refusal> {
         let fields = body::read(call.facts, upload, self.max_body, call.habits()).await?;
         let mut errors = FieldErrors::default();
         let mut input = Input {
-            username: text(&fields, USERNAME, whole, &mut errors).and_then(|name| check_name(&name, &mut errors)),
+            username: text(&fields, USERNAME, whole, &mut errors)
+                .and_then(|name| check_name(&name, &mut errors)),
             ..Input::default()
         };
         let password = text(&fields, PASSWORD, whole, &mut errors).map(SecretString::from);
         let name = input.username.as_deref().unwrap_or_default();
         if let Some(password) = &password
-            && let Err(rule) = password::check_new(password, name, &self.auth.password, self.insecure_dev)
+            && let Err(rule) =
+                password::check_new(password.expose_secret(), name, &self.auth.password, self.insecure_dev)
         {
             errors.add(PASSWORD.name, rule.to_string());
         }
         input.password = password;
         input.email = text(&fields, EMAIL, false, &mut errors);
-        if input.email.as_ref().is_some_and(|email| !email.is_empty() && !is_email(email)) {
+        if input
+            .email
+            .as_ref()
+            .is_some_and(|email| !email.is_empty() && !is_email(email))
+        {
             errors.add(EMAIL.name, "Enter a valid email address.");
         }
         input.active = boolean(&fields, active_name(call.habits()), &mut errors);
         input.roles = roles(&fields, &mut errors);
-        if errors.is_empty() { Ok(input) } else { Err(Refusal::Fields(errors)) }
+        if errors.is_empty() {
+            Ok(input)
+        } else {
+            Err(Refusal::Fields(errors))
+        }
     }
 }
 
 /// The last segment of the path: `users` itself, or what should be a number.
 fn place(path: &str) -> Place {
-    let last = path.split('/').map(|s| s.split(';').next().unwrap_or_default()).rfind(|s| !s.is_empty());
+    let last = path
+        .split('/')
+        .map(|s| s.split(';').next().unwrap_or_default())
+        .rfind(|s| !s.is_empty());
     match last {
         None | Some("users") => Place::List,
         Some(text) => {
@@ -208,9 +289,17 @@ fn roles(fields: &Fields, errors: &mut FieldErrors) -> Option<Vec<String>> {
     let list = match fields.get("roles")? {
         Value::Array(list) => list.clone(),
         // A form can only repeat or separate: `admin,editor`.
-        Value::String(text) if fields.is_form => text.split(',').map(|role| role.trim().into()).collect(),
+        Value::String(text) if fields.is_form => {
+            text.split(',').map(|role| role.trim().into()).collect()
+        }
         other => {
-            errors.add("roles", format!("Expected a list of items but got type \"{}\".", type_name(other)));
+            errors.add(
+                "roles",
+                format!(
+                    "Expected a list of items but got type \"{}\".",
+                    type_name(other)
+                ),
+            );
             return None;
         }
     };
@@ -221,7 +310,10 @@ fn roles(fields: &Fields, errors: &mut FieldErrors) -> Option<Vec<String>> {
             Value::String(role) if is_role(&role) => roles.push(role),
             Value::String(role) if role.is_empty() && fields.is_form => {}
             _ => {
-                errors.add("roles", "A role is 1 to 64 letters, digits, dots, dashes or underscores.");
+                errors.add(
+                    "roles",
+                    "A role is 1 to 64 letters, digits, dots, dashes or underscores.",
+                );
                 return None;
             }
         }
@@ -231,7 +323,10 @@ fn roles(fields: &Fields, errors: &mut FieldErrors) -> Option<Vec<String>> {
 
 /// Says whether a text can be a role name.
 pub fn is_role(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-:".contains(&b))
+    (1..=64).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"._-:".contains(&b))
 }
 
 fn active_name(habits: &Habits) -> &'static str {

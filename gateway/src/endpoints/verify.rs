@@ -10,15 +10,29 @@ use crate::auth::token::{self, TokenError, Verified};
 use crate::refusal::{ErrorShape, FieldErrors, Refusal};
 use crate::request::Method;
 
-const TOKEN: TextField = TextField { name: "token", trim: true, blank: false, max: usize::MAX, nul: false };
+const TOKEN: TextField = TextField {
+    name: "token",
+    trim: true,
+    blank: false,
+    max: usize::MAX,
+    nul: false,
+};
 
 impl Endpoints {
     /// Serves the verify address.
     ///
     /// # Errors
     /// Why the token is not valid.
-    pub async fn verify(&self, call: &Call<'_>, upload: &mut dyn Upload) -> Result<Answer, Refusal> {
-        if let Some(description) = describe_token(call, "Verify", "Takes a token, gives it back if it is valid.") {
+    pub async fn verify(
+        &self,
+        call: &Call<'_>,
+        upload: &mut dyn Upload,
+    ) -> Result<Answer, Refusal> {
+        if let Some(description) = describe_token(
+            call,
+            "Verify",
+            "Takes a token, gives it back if it is valid.",
+        ) {
             return description;
         }
         let (token, _) = self.read_token(call, upload).await?;
@@ -37,7 +51,13 @@ impl Endpoints {
             return Err(Refusal::Fields(errors));
         };
         let snapshot = call.snapshot;
-        match token::verify(&token, &snapshot.keys, &snapshot.view, &snapshot.token_rules, call.now) {
+        match token::verify(
+            &token,
+            &snapshot.keys,
+            &snapshot.view,
+            &snapshot.token_rules,
+            call.now,
+        ) {
             Ok(verified) => Ok((token, verified)),
             Err(why) if call.habits().errors == ErrorShape::Drf => Err(invalid(why)),
             Err(why) => Err(Refusal::Token(why)),
@@ -55,7 +75,11 @@ fn invalid(why: TokenError) -> Refusal {
 }
 
 /// What the token addresses do with anything but POST.
-pub(super) fn describe_token(call: &Call<'_>, name: &str, description: &str) -> Option<Result<Answer, Refusal>> {
+pub(super) fn describe_token(
+    call: &Call<'_>,
+    name: &str,
+    description: &str,
+) -> Option<Result<Answer, Refusal>> {
     match call.facts.method {
         Method::Post => None,
         Method::Options if call.habits().errors == ErrorShape::Drf => {

@@ -9,13 +9,15 @@ use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
 
+use super::Gateway;
 use crate::answer::Answer;
 use crate::auth::token::Verified;
 use crate::config::ServerConfig;
 use crate::decision::{Permit, Snapshot};
+use crate::policy::{Rule, RuleId};
 use crate::refusal::{ErrorShape, Refusal, Telling};
 use crate::request::{BadRequest, HeadLimits, RequestFacts, client_address, is_trusted};
-use crate::telemetry::{AccessLine, Metrics};
+use crate::telemetry::{AccessLine, RequestSample, RouteLabel};
 use crate::upstream::{Picked, Place};
 use crate::user::{UnixSeconds, UserId};
 
@@ -23,14 +25,12 @@ use crate::user::{UnixSeconds, UserId};
 #[derive(Debug)]
 pub struct Arrival {
     /// The facts, or why there are none.
-    pub facts: Result<RequestFacts, BadRequest>,
+    pub facts: std::result::Result<RequestFacts, BadRequest>,
     /// The client's address.
     pub client: IpAddr,
     /// The client used https.
     pub https: bool,
 }
-
-type BadOr<T> = std::result::Result<T, BadRequest>;
 
 impl Arrival {
     /// Reads a request once.
@@ -41,18 +41,32 @@ impl Arrival {
             header_bytes: server.limits.header_bytes,
             headers: server.limits.headers,
         };
-        let raw = session.as_downstream().as_http1().map(|h1| h1.get_headers_raw_bytes());
-        let facts: BadOr<RequestFacts> =
-            RequestFacts::parse(header, raw.as_deref(), &limits, &snapshot.habits.grammar);
-        let peer = session.client_addr().and_then(|addr| addr.as_inet()).map(std::net::SocketAddr::ip);
-        let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical();
+        let raw = session
+            .as_downstream()
+            .as_http1()
+            .map(|h1| h1.get_headers_raw_bytes());
+        let facts = RequestFacts::parse(header, raw.as_deref(), &limits, &snapshot.habits.grammar);
+        let peer = session
+            .client_addr()
+            .and_then(|addr| addr.as_inet())
+            .map(std::net::SocketAddr::ip);
+        let peer = peer
+            .unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+            .to_canonical();
         let trusted = is_trusted(peer, &server.trusted_proxies);
         // Of several values the last is the nearest proxy's.
         let told_https = || {
-            let last = header.headers.get_all("x-forwarded-proto").iter().next_back();
-            last.and_then(|v| v.to_str().ok()).is_some_and(|v| v.rsplit(',').next().unwrap_or(v).trim() == "https")
+            let last = header
+                .headers
+                .get_all("x-forwarded-proto")
+                .iter()
+                .next_back();
+            last.and_then(|v| v.to_str().ok())
+                .is_some_and(|v| v.rsplit(',').next().unwrap_or(v).trim() == "https")
         };
-        let tls = session.digest().is_some_and(|digest| digest.ssl_digest.is_some());
+        let tls = session
+            .digest()
+            .is_some_and(|digest| digest.ssl_digest.is_some());
         Self {
             facts,
             client: client_address(peer, &server.trusted_proxies, header),
@@ -77,10 +91,8 @@ pub struct Context {
     pub request_id: String,
     /// What was read of it.
     pub arrival: Option<Arrival>,
-    /// Pattern of the rule it met.
-    pub route: Option<String>,
-    /// `Allow` of that rule.
-    pub allow: Option<Option<String>>,
+    /// The rule it met.
+    pub rule: Option<RuleId>,
     /// Leave to forward it.
     pub permit: Option<Permit>,
     /// Its place at the upstream.
@@ -105,8 +117,7 @@ impl Context {
             now,
             request_id: next_request_id(),
             arrival: None,
-            route: None,
-            allow: None,
+            rule: None,
             permit: None,
             place: None,
             picked: None,
@@ -125,9 +136,15 @@ impl Context {
     /// The refusal of a request that could not be read.
     pub fn facts(&self) -> std::result::Result<&RequestFacts, Refusal> {
         match &self.arrival {
-            Some(Arrival { facts: Ok(facts), .. }) => Ok(facts),
-            Some(Arrival { facts: Err(why), .. }) => Err(Refusal::BadRequest(*why)),
-            None => Err(Refusal::Internal("a request that was never read".to_owned())),
+            Some(Arrival {
+                facts: Ok(facts), ..
+            }) => Ok(facts),
+            Some(Arrival {
+                facts: Err(why), ..
+            }) => Err(Refusal::BadRequest(*why)),
+            None => Err(Refusal::Internal(
+                "a request that was never read".to_owned(),
+            )),
         }
     }
 
@@ -136,7 +153,9 @@ impl Context {
     /// # Errors
     /// 500 where it was not: phases out of order.
     pub fn arrival(&self) -> Result<&Arrival> {
-        self.arrival.as_ref().ok_or_else(|| Error::new(ErrorType::InternalError))
+        self.arrival
+            .as_ref()
+            .ok_or_else(|| Error::new(ErrorType::InternalError))
     }
 
     /// Leave to forward the request.
@@ -144,7 +163,19 @@ impl Context {
     /// # Errors
     /// 500 where there is none: never a guess.
     pub fn permit(&self) -> Result<&Permit> {
-        self.permit.as_ref().ok_or_else(|| Error::new(ErrorType::InternalError))
+        self.permit
+            .as_ref()
+            .ok_or_else(|| Error::new(ErrorType::InternalError))
+    }
+
+    /// The rule that the request met.
+    pub fn met(&self) -> Option<&Rule> {
+        self.rule.and_then(|id| self.snapshot.policy.rule(id))
+    }
+
+    /// `Allow` of that rule.
+    pub fn allow(&self) -> Option<&str> {
+        self.met().and_then(|rule| rule.allow.as_deref())
     }
 
     /// Notes who sent the request, for the log.
@@ -157,8 +188,10 @@ impl Context {
         self.decision = "refuse";
         self.reason = refusal.code();
         self.cause = Some(refusal.to_string());
-        let allow = self.allow.as_ref().and_then(|a| a.as_deref());
-        refusal.answer(Telling { habits: &self.snapshot.habits, allow })
+        refusal.answer(Telling {
+            habits: &self.snapshot.habits,
+            allow: self.allow(),
+        })
     }
 }
 
@@ -177,7 +210,7 @@ fn next_request_id() -> String {
 ///
 /// # Errors
 /// Where the HTTP layer refuses the header.
-pub fn vary_by_credential(response: &mut ResponseHeader, ctx: &Context) -> Result<()> {
+pub(super) fn vary_by_credential(response: &mut ResponseHeader, ctx: &Context) -> Result<()> {
     if ctx.snapshot.habits.errors == ErrorShape::Problem {
         response.append_header(http::header::VARY, "Authorization")?;
     }
@@ -185,34 +218,62 @@ pub fn vary_by_credential(response: &mut ResponseHeader, ctx: &Context) -> Resul
 }
 
 /// Counts and logs a request that is over.
-pub fn record(session: &Session, error: Option<&Error>, ctx: &Context, metrics: &Metrics) {
-    let status = session.response_written().map_or(0, |response| response.status.as_u16());
+pub(super) fn record(session: &Session, error: Option<&Error>, ctx: &Context, gateway: &Gateway) {
+    let metrics = &gateway.endpoints.metrics;
+    let code = session
+        .response_written()
+        .map_or(0, |response| response.status.as_u16());
     let facts = ctx.facts().ok();
-    let route = ctx.route.as_deref().unwrap_or("-");
-    let elapsed = ctx.started.elapsed();
-    let method = facts.map_or("_OTHER", |f| f.method.label());
-    metrics.request(method, status, route, ctx.decision, elapsed);
-    if ctx.decision == "refuse" {
-        metrics.refused(ctx.reason);
+    let duration = ctx.started.elapsed();
+    let method = facts.map_or("-", |f| f.method.as_str());
+    let none = RouteLabel::none();
+    let route = ctx
+        .rule
+        .and_then(|id| gateway.route_labels.get(id.index()))
+        .unwrap_or(&none);
+    metrics.request(&RequestSample {
+        method,
+        code,
+        route,
+        decision: ctx.decision,
+        duration,
+    });
+    let judged = match (ctx.decision, ctx.user) {
+        ("refuse", _) => "refused",
+        (_, Some(_)) => "ok",
+        (_, None) => "anonymous",
+    };
+    metrics.auth_decision(judged, ctx.reason);
+    if let (Some(kind), Some(permit)) = (ctx.upstream_failure, &ctx.permit)
+        && let Some(upstream) = gateway.upstreams.config(permit.upstream())
+    {
+        metrics.upstream_error(&upstream.name, kind);
     }
-    if let (Some(kind), Some(permit)) = (ctx.upstream_failure, &ctx.permit) {
-        metrics.upstream_error(permit.upstream().index(), kind);
+    if let Some(cause) = &ctx.cause {
+        tracing::debug!(
+            request_id = ctx.request_id,
+            reason = ctx.reason,
+            cause,
+            "refused"
+        );
+    } else if let Some(error) = error {
+        tracing::debug!(request_id = ctx.request_id, %error, "the client or the upstream broke off");
     }
     AccessLine {
-        request_id: &ctx.request_id,
-        client: ctx.arrival.as_ref().map(|a| a.client),
         method,
-        route,
-        path: facts.map_or("-", |f| f.path.raw()),
-        status,
-        elapsed,
+        route: ctx.met().map_or("", Rule::path),
+        path: facts.map_or("", |f| f.path.raw()),
+        status: code,
+        duration,
         bytes: session.body_bytes_sent() as u64,
         user: ctx.user.map(|id| id.0),
         decision: ctx.decision,
         reason: ctx.reason,
-        cause: ctx.cause.as_deref(),
-        upstream: ctx.picked.as_ref().map(|p| p.addr),
-        broken: error.is_some() && ctx.cause.is_none(),
+        client: ctx
+            .arrival
+            .as_ref()
+            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |a| a.client),
+        request_id: &ctx.request_id,
     }
     .log();
 }

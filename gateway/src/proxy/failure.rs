@@ -9,17 +9,21 @@ use crate::upstream::PickError;
 const NO_PEER: ErrorType = ErrorType::new("NoPeer");
 
 /// The error of a request whose upstream has no address now.
-pub fn unavailable(why: &PickError) -> Box<Error> {
+pub(super) fn unavailable(why: &PickError) -> Box<Error> {
     Error::explain(NO_PEER, why.to_string())
 }
 
 /// The client broke off: there is nobody to answer.
-pub fn is_clients(e: &Error) -> bool {
-    *e.esource() == ErrorSource::Downstream && !matches!(e.etype(), ErrorType::HTTPStatus(_) | ErrorType::ReadTimedout)
+pub(super) fn is_clients(e: &Error) -> bool {
+    *e.esource() == ErrorSource::Downstream
+        && !matches!(
+            e.etype(),
+            ErrorType::HTTPStatus(_) | ErrorType::ReadTimedout
+        )
 }
 
 /// A short name for metrics; `None` where the upstream is not to blame.
-pub fn kind(e: &Error) -> Option<&'static str> {
+pub(super) fn kind(e: &Error) -> Option<&'static str> {
     match refusal_of(e) {
         Refusal::UpstreamDown(_) => Some("unavailable"),
         Refusal::UpstreamBroken(_) => Some("broken"),
@@ -29,7 +33,7 @@ pub fn kind(e: &Error) -> Option<&'static str> {
 }
 
 /// The refusal that a failure is answered with.
-pub fn refusal_of(e: &Error) -> Refusal {
+pub(super) fn refusal_of(e: &Error) -> Refusal {
     let cause = e.to_string();
     if let ErrorType::HTTPStatus(413) = e.etype() {
         return Refusal::TooLarge;

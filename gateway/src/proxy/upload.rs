@@ -8,18 +8,21 @@ use crate::endpoints::body::Upload;
 use crate::refusal::Refusal;
 
 /// The body of the request that a session is at.
-#[derive(Debug)]
-pub struct SessionUpload<'a> {
+pub(super) struct SessionUpload<'a> {
     session: &'a mut Session,
     content_type: Option<String>,
 }
 
 impl<'a> SessionUpload<'a> {
     /// The body of this session's request.
-    pub fn new(session: &'a mut Session) -> Self {
+    pub(super) fn new(session: &'a mut Session) -> Self {
         let content_type = session.req_header().headers.get(http::header::CONTENT_TYPE);
-        let content_type = content_type.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-        Self { session, content_type }
+        let content_type =
+            content_type.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        Self {
+            session,
+            content_type,
+        }
     }
 }
 
@@ -30,11 +33,20 @@ impl Upload for SessionUpload<'_> {
     }
 
     async fn go_on(&mut self) -> Result<(), Refusal> {
-        self.session.write_continue_response().await.map_err(|_| Refusal::TooSlow)
+        self.session
+            .write_continue_response()
+            .await
+            .map_err(|_| Refusal::TooSlow)
     }
 
     async fn next(&mut self) -> Result<Option<Bytes>, Refusal> {
         let piece = self.session.as_downstream_mut().read_request_body().await;
         piece.map_err(|_| Refusal::BadRequest(crate::request::BadRequest::Framing))
+    }
+}
+
+impl std::fmt::Debug for SessionUpload<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SessionUpload").field("content_type", &self.content_type).finish_non_exhaustive()
     }
 }

@@ -8,7 +8,13 @@ use crate::config::{Config, Profile};
 use crate::first_start::Prepared;
 
 /// Writes the two machine-readable lines (`listening on …`, `admin on …`) and, for people, the rest.
-pub fn write(out: &mut dyn Write, config: &Config, prepared: &Prepared, address: SocketAddr, admin: SocketAddr) {
+pub(super) fn write(
+    out: &mut dyn Write,
+    config: &Config,
+    prepared: &Prepared,
+    address: SocketAddr,
+    admin: SocketAddr,
+) {
     let text = text(config, prepared, address, admin);
     // Nobody may be reading; that is no reason not to serve.
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
@@ -33,7 +39,10 @@ fn text(config: &Config, prepared: &Prepared, address: SocketAddr, admin: Socket
         line(format_args!("  {own}"));
     }
     if let Some(file) = &prepared.initial_password_file {
-        line(format_args!("\nthe first password of the user `admin` lies in {}", file.display()));
+        line(format_args!(
+            "\nthe first password of the user `admin` lies in {}",
+            file.display()
+        ));
     }
     let password = match &prepared.initial_password_file {
         Some(file) => format!("$(cat {})", file.display()),
@@ -48,6 +57,8 @@ fn text(config: &Config, prepared: &Prepared, address: SocketAddr, admin: Socket
     line(format_args!(
         "  curl -s http://{address}{mount}/ -d username=admin --data-urlencode \"password={password}\""
     ));
-    line(format_args!("  curl -si http://{address}/ -X POST -H \"Authorization: {scheme} <token>\""));
+    line(format_args!(
+        "  curl -si http://{address}/ -X POST -H \"Authorization: {scheme} <token>\""
+    ));
     text
 }

@@ -8,8 +8,11 @@ use crate::admin::Readiness;
 
 /// Waits for the signal to stop, reports "not ready" and lets `delay` pass so that a load balancer can
 /// notice. Says whether a second signal asked to stop at once.
-pub async fn wait(readiness: &Readiness, delay: Duration) -> bool {
-    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate()), listen(SignalKind::interrupt()));
+pub(super) async fn wait(readiness: &Readiness, delay: Duration) -> bool {
+    let (mut terminate, mut interrupt) = (
+        listen(SignalKind::terminate()),
+        listen(SignalKind::interrupt()),
+    );
     let name = either(&mut terminate, &mut interrupt).await;
     tracing::info!(signal = name, "stopping: requests in flight are finished");
     readiness.drain();
@@ -20,7 +23,9 @@ pub async fn wait(readiness: &Readiness, delay: Duration) -> bool {
 }
 
 fn listen(kind: SignalKind) -> Option<Signal> {
-    signal(kind).inspect_err(|error| tracing::warn!(%error, "a signal cannot be listened for")).ok()
+    signal(kind)
+        .inspect_err(|error| tracing::warn!(%error, "a signal cannot be listened for"))
+        .ok()
 }
 
 async fn either(terminate: &mut Option<Signal>, interrupt: &mut Option<Signal>) -> &'static str {
