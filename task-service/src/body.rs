@@ -105,9 +105,14 @@ impl Body {
             .await
             .unwrap_or(Err(Refusal::BodyTooSlow));
         if matches!(outcome, Err(Refusal::BodyCut | Refusal::BodyTooSlow)) {
-            self.abandoned = true;
+            self.abandon();
         }
         outcome
+    }
+
+    /// Gives the body up: its connection will not take another request.
+    pub fn abandon(&mut self) {
+        self.abandoned = true;
     }
 
     /// Throws away what was not read. Says whether the connection can take

@@ -52,6 +52,8 @@ pub struct Limits {
     pub body: BodyLimits,
     /// A request that takes longer, its body included, is answered 503.
     pub request_timeout: Duration,
+    /// A client that reads nothing of its answer for so long is cut off.
+    pub write_timeout: Duration,
     /// How long requests may go on after the signal to stop.
     pub shutdown_grace: Duration,
     /// Changes that wait for their commit; one more is answered 503.

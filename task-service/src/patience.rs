@@ -1,4 +1,5 @@
-//! How long a connection may take to send a request's header.
+//! How long a connection may take to send a request's header, and how long it
+//! may leave an answer unread.
 //!
 //! hyper has one timer for both waiting for a request and reading its header. A
 //! gateway keeps idle connections for minutes, which is good, while a header
@@ -36,25 +37,52 @@ impl Phase {
     }
 }
 
-/// A socket that fails when a header takes too long.
+/// A socket that fails when a header takes too long, or a write gets nowhere.
 #[derive(Debug)]
 pub(crate) struct Patient<S> {
     socket: S,
     phase: Phase,
-    timeout: Duration,
-    deadline: Pin<Box<Sleep>>,
+    header_timeout: Duration,
+    header_deadline: Pin<Box<Sleep>>,
+    write_timeout: Duration,
+    /// While a write waits.
+    write_deadline: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Patient<S> {
-    pub(crate) fn new(socket: S, timeout: Duration) -> (Self, Phase) {
+    pub(crate) fn new(
+        socket: S,
+        header_timeout: Duration,
+        write_timeout: Duration,
+    ) -> (Self, Phase) {
         let phase = Phase::default();
         let patient = Self {
             socket,
             phase: phase.clone(),
-            timeout,
-            deadline: Box::pin(tokio::time::sleep(timeout)),
+            header_timeout,
+            header_deadline: Box::pin(tokio::time::sleep(header_timeout)),
+            write_timeout,
+            write_deadline: None,
         };
         (patient, phase)
+    }
+
+    /// Bounds the wait between two writes that get anywhere.
+    fn bounded(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.write_deadline = None;
+            return written;
+        }
+        let timeout = self.write_timeout;
+        let deadline = self
+            .write_deadline
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
+        ready!(deadline.as_mut().poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -74,12 +102,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
                     Ordering::Relaxed,
                 );
                 if begun.is_ok() {
-                    this.deadline.as_mut().reset(Instant::now() + this.timeout);
+                    this.header_deadline
+                        .as_mut()
+                        .reset(Instant::now() + this.header_timeout);
                 }
                 Poll::Ready(read)
             }
             Poll::Pending if this.phase.0.load(Ordering::Relaxed) == HEADER => {
-                ready!(this.deadline.as_mut().poll(cx));
+                ready!(this.header_deadline.as_mut().poll(cx));
                 Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
             }
             Poll::Pending => Poll::Pending,
@@ -93,7 +123,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().socket).poll_write(cx, buf)
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.socket).poll_write(cx, buf);
+        this.bounded(cx, written)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -109,7 +141,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().socket).poll_write_vectored(cx, bufs)
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.socket).poll_write_vectored(cx, bufs);
+        this.bounded(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -173,7 +173,7 @@ async fn connection(socket: TcpStream, peer: IpAddr, api: &Api, limits: Limits, 
     if let Err(error) = socket.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
-    let (socket, phase) = Patient::new(socket, limits.header_timeout);
+    let (socket, phase) = Patient::new(socket, limits.header_timeout, limits.write_timeout);
     let service = service_fn(|request| {
         phase.answering();
         let phase = &phase;
@@ -207,7 +207,10 @@ async fn answer(
     let answering = api.answer(&route, &parts, &mut body, peer);
     let answer = tokio::time::timeout(limits.request_timeout, answering)
         .await
-        .unwrap_or_else(|_| Answer::from(Refusal::Slow));
+        .unwrap_or_else(|_| {
+            body.abandon();
+            Answer::from(Refusal::Slow)
+        });
     let keep_alive = body.discard().await;
     tracing::info!(
         target: "access",

@@ -70,6 +70,7 @@ sections! {
         body_timeout: Span,
         discard_bytes: usize,
         request_timeout: Span,
+        write_timeout: Span,
         shutdown_grace: Span,
         write_queue: Count,
     }
@@ -115,6 +116,7 @@ impl Raw {
                     discard_bytes: limits.discard_bytes.unwrap_or(4 << 20),
                 },
                 request_timeout: seconds(limits.request_timeout, 30),
+                write_timeout: seconds(limits.write_timeout, 30),
                 shutdown_grace: seconds(limits.shutdown_grace, 10),
                 write_queue: limits.write_queue.map_or(1024, |count| count.0),
             },

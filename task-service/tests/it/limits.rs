@@ -3,7 +3,7 @@
 use std::io;
 use std::net::TcpStream;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::client::{DEADLINE, SIGNED_IN, request, task};
 use crate::process::Service;
@@ -85,6 +85,39 @@ fn a_slow_body_is_refused() {
         (reply.status, reply.header("connection")),
         (401, Some("close"))
     );
+}
+
+#[test]
+fn a_slow_request_is_answered_at_once_when_its_time_is_over() {
+    let service = Service::start(&[("TASK_SERVICE_LIMITS_REQUEST_TIMEOUT", "300ms")]);
+    let mut client = service.client();
+    let slow = format!("{SIGNED_IN}Content-Type: application/json\r\nContent-Length: 10\r\n");
+    let begun = Instant::now();
+    let reply = client.ask("POST /tasks/", &slow, "");
+    // Not after the ten seconds that its body would have had.
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert_eq!(
+        (reply.status, reply.header("retry-after")),
+        (503, Some("1"))
+    );
+    assert_eq!(reply.header("connection"), Some("close"));
+}
+
+#[test]
+fn who_does_not_read_is_cut_off() {
+    let service = Service::start(&[
+        ("TASK_SERVICE_LIMITS_WRITE_TIMEOUT", "300ms"),
+        ("TASK_SERVICE_LIMITS_CONNECTIONS", "1"),
+    ]);
+    let mut deaf = service.client();
+    for _ in 0..100 {
+        deaf.create(&"x".repeat(100));
+    }
+    // More answers than the buffers of both ends hold.
+    deaf.write(request("GET /tasks/", "", "").repeat(3000))
+        .unwrap();
+    // The only place is free again.
+    assert_eq!(service.client().get("/tasks/1/").status, 200);
 }
 
 #[test]
