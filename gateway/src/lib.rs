@@ -7,3 +7,4 @@ pub mod policy;
 pub mod refusal;
 pub mod request;
 pub mod store;
+pub mod telemetry;
