@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod auth;
+pub mod cli;
 pub mod config;
 pub mod policy;
 pub mod refusal;
