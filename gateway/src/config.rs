@@ -6,6 +6,7 @@
 //! file, environment and flags on top of each other, `reader` turns the effective text of each key into
 //! a value, the sections (`server`, `auth`, `upstreams`, `routes`) check what the values mean.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -218,6 +219,16 @@ pub struct Origin {
     pub host: String,
     /// TCP port.
     pub port: u16,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "http://[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "http://{}:{}", self.host, self.port)
+        }
+    }
 }
 
 /// Names of the headers an upstream learns the caller from; lower case.

@@ -10,7 +10,10 @@ pub mod refresh;
 pub mod users;
 pub mod verify;
 
+pub use login::random_id;
+
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::answer::Answer;
@@ -39,6 +42,8 @@ pub struct Endpoints {
     pub max_body: usize,
     /// Refuse logins that did not arrive over https.
     pub require_https: bool,
+    /// Where the file with the first password may lie.
+    pub data_dir: PathBuf,
     /// Weak passwords are taken.
     pub insecure_dev: bool,
     /// Hashing threads.

@@ -18,7 +18,7 @@ use crate::identity_headers::{Forwarding, HeaderPlan};
 use crate::refusal::Refusal;
 use crate::respond::{Connection, respond};
 use crate::telemetry::RouteLabel;
-use crate::upstream::{self, Place, UpstreamSet, Upgrades};
+use crate::upstream::{self, Place, Upgrades, UpstreamSet};
 
 mod context;
 mod failure;
@@ -263,11 +263,7 @@ impl Gateway {
     }
 
     /// A place at the upstream, for a body that fits.
-    fn take_place(
-        &self,
-        session: &Session,
-        permit: &Permit,
-    ) -> Result<Place, Refusal> {
+    fn take_place(&self, session: &Session, permit: &Permit) -> Result<Place, Refusal> {
         let announced = session
             .req_header()
             .headers

@@ -6,7 +6,7 @@
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::IntoRawFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ use crate::config::Config;
 use crate::decision::Snapshot;
 use crate::edge::{self, EdgeCounters, EdgeLimits};
 use crate::endpoints::Endpoints;
-use crate::first_start::{self, FirstStartError, Prepared};
+use crate::first_start::{self, FirstStartError, OpenedKey, Prepared, Retire};
 use crate::identity_headers::HeaderPlan;
 use crate::limits::LoginThrottle;
 use crate::provisioning::Provisioning;
@@ -47,6 +47,8 @@ pub const STORE_FILE: &str = "gateway.redb";
 
 /// How long open connections may take to close after the last answer was written.
 const LINGER: Duration = Duration::from_secs(1);
+
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// Why the gateway does not run.
 #[derive(Debug, thiserror::Error)]
@@ -148,7 +150,7 @@ async fn build(config: &Config, kek_file: Option<&Path>) -> Result<(Parts, Prepa
         habits: Arc::new(config.auth.habits.clone()),
         token_rules: Arc::new(token_rules(config)),
         keys: Arc::new(KeyRing::new(&key_material(
-            &prepared,
+            &prepared.signing_keys,
             config.auth.algorithm,
         ))?),
         view: Arc::new(View::new(everything.version, everything.users)),
@@ -173,6 +175,7 @@ async fn build(config: &Config, kek_file: Option<&Path>) -> Result<(Parts, Prepa
         max_body: config.server.limits.auth_body_bytes,
         require_https: config.server.require_https,
         insecure_dev: config.server.insecure_dev,
+        data_dir: config.server.data_dir.clone(),
         passwords,
         throttle: LoginThrottle::new(&config.auth.throttle),
         provisioning: Arc::clone(&provisioning),
@@ -205,9 +208,8 @@ pub fn token_rules(config: &Config) -> TokenRules {
 }
 
 /// The keys of a data folder as the key ring takes them: the youngest of the configured algorithm signs.
-pub fn key_material(prepared: &Prepared, signing: TokenAlgorithm) -> Vec<KeyMaterial> {
-    let mut keys: Vec<KeyMaterial> = prepared
-        .signing_keys
+pub fn key_material(opened: &[OpenedKey], signing: TokenAlgorithm) -> Vec<KeyMaterial> {
+    let mut keys: Vec<KeyMaterial> = opened
         .iter()
         .filter_map(|key| {
             let algorithm = TokenAlgorithm::from_name(&key.algorithm)?;
@@ -270,6 +272,7 @@ async fn serve(
         parts.provisioning.clone(),
         readiness.clone(),
     ));
+    tokio::spawn(retire_first_password(config.server.data_dir.clone()));
     parts.upstreams.resolve_all().await;
 
     let local = |l: &TcpListener| {
@@ -431,6 +434,25 @@ async fn follow_feed(
         readiness.set(Part::Store, !failing);
         readiness.set(Part::View, !failing);
         sleep(POLL).await;
+    }
+}
+
+/// The file with the first password stays for a day and no longer.
+async fn retire_first_password(data_dir: PathBuf) {
+    loop {
+        let when = Retire::IfExpired {
+            now: crate::clock::now(),
+        };
+        match first_start::retire_initial_password(&data_dir, when) {
+            Ok(true) => {
+                tracing::info!("the file with the first password was removed: it was a day old");
+            }
+            Ok(false) => {}
+            Err(error) => {
+                tracing::error!(%error, "the file with the first password is a day old and still there");
+            }
+        }
+        sleep(HOUR).await;
     }
 }
 

@@ -227,6 +227,16 @@ pub fn verify(
     })
 }
 
+/// Header and claims of a token as it stands, **not verified**: for people to look at, for nothing else.
+///
+/// # Errors
+/// [`TokenError::Malformed`]
+pub fn contents(token: &str) -> Result<(Value, Value), TokenError> {
+    let parts = Parts::split(token)?;
+    let claims = StrictObject::parse(&parts.payload).ok_or(TokenError::Malformed)?;
+    Ok((Value::Object(parts.header.0), Value::Object(claims.0)))
+}
+
 struct Parts<'a> {
     message: &'a str,
     signature: &'a str,

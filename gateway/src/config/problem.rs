@@ -4,7 +4,6 @@
 //! somebody wrote one into the file.
 
 use std::fmt;
-use std::io::IsTerminal as _;
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -136,17 +135,21 @@ impl ConfigProblems {
         self.source.name(&problem.place)
     }
 
-    /// The text for a terminal (coloured where stderr is one).
-    pub fn for_stderr(&self) -> String {
-        let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        self.render(&if colours {
+    /// Line and column of one of the problems, where it lies in the file.
+    pub fn position(&self, problem: &Problem) -> Option<(usize, usize)> {
+        match problem.place {
+            Place::File(start, _) => Some(self.source.line_column(start)),
+            Place::Env(_) | Place::Flag(_) | Place::Absent => None,
+        }
+    }
+
+    /// Every problem with its source line, caret and remedy.
+    pub fn render(&self, colours: bool) -> String {
+        let renderer = if colours {
             Renderer::styled()
         } else {
             Renderer::plain()
-        })
-    }
-
-    fn render(&self, renderer: &Renderer) -> String {
+        };
         let text = self.source.masked();
         let path = self.source.path.display().to_string();
         let mut out = String::new();
@@ -195,7 +198,7 @@ impl ConfigProblems {
 
 impl fmt::Display for ConfigProblems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.render(&Renderer::plain()))
+        f.write_str(&self.render(false))
     }
 }
 

@@ -191,7 +191,10 @@ fn describe_login() -> Answer {
 }
 
 /// 128 bits from the system's generator, base64url.
-pub(super) fn random_id() -> Result<String, Refusal> {
+///
+/// # Errors
+/// 500 where the system gives none.
+pub fn random_id() -> Result<String, Refusal> {
     use base64::Engine;
     let mut bytes = [0u8; 16];
     getrandom::fill(&mut bytes).map_err(|e| Refusal::Internal(format!("random numbers: {e}")))?;

@@ -13,6 +13,7 @@ use super::fields::{NUL, TextField, boolean, is_email, text};
 use super::{Call, Endpoints, describe, no_such_method};
 use crate::answer::Answer;
 use crate::auth::password;
+use crate::first_start::{ADMIN_NAME, Retire, retire_initial_password};
 use crate::refusal::{ErrorShape, FieldErrors, Habits, Refusal};
 use crate::request::Method;
 use crate::store::{NewUser, StoreError, UserPatch};
@@ -164,6 +165,7 @@ impl Endpoints {
             Some(password) => Some(self.hash(password).await?),
             None => None,
         };
+        let first_password_is_over = hash.is_some() && user.username == ADMIN_NAME;
         let patch = UserPatch {
             username: input.username,
             email: input.email,
@@ -178,8 +180,21 @@ impl Endpoints {
             .update_user(user.id, None, patch)
             .await
             .map_err(store_refusal)?;
+        if first_password_is_over {
+            self.retire_first_password().await;
+        }
         self.make_known(user.version).await?;
         Ok(Answer::json(200, &shape(&user, call.habits())))
+    }
+
+    async fn retire_first_password(&self) {
+        let data_dir = self.data_dir.clone();
+        let retired =
+            tokio::task::spawn_blocking(move || retire_initial_password(&data_dir, Retire::Now))
+                .await;
+        if let Ok(Err(error)) = retired {
+            tracing::error!(%error, "the file with the first password, which is no longer right, is still there");
+        }
     }
 
     async fn remove(&self, user: User) -> Result<Answer, Refusal> {
@@ -226,8 +241,12 @@ impl Endpoints {
         let password = text(&fields, PASSWORD, whole, &mut errors).map(SecretString::from);
         let name = input.username.as_deref().unwrap_or_default();
         if let Some(password) = &password
-            && let Err(rule) =
-                password::check_new(password.expose_secret(), name, &self.auth.password, self.insecure_dev)
+            && let Err(rule) = password::check_new(
+                password.expose_secret(),
+                name,
+                &self.auth.password,
+                self.insecure_dev,
+            )
         {
             errors.add(PASSWORD.name, rule.to_string());
         }

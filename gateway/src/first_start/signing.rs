@@ -1,5 +1,7 @@
 //! The key ring: opened, and given a key of the configured algorithm where it has none.
 
+use std::path::Path;
+
 use aws_lc_rs::signature::Ed25519KeyPair;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -29,13 +31,8 @@ pub(super) async fn keys(
     now: UnixSeconds,
 ) -> Result<Vec<OpenedKey>, FirstStartError> {
     let algorithm = config.auth.algorithm;
-    if let (TokenAlgorithm::Hs256, Some(secret)) = (algorithm, &config.auth.hs256_secret) {
-        return Ok(vec![OpenedKey {
-            kid: CONFIGURED_KID.to_owned(),
-            algorithm: name(algorithm).to_owned(),
-            bytes: SecretSlice::from(secret.expose_secret().to_vec()),
-            created_at: 0,
-        }]);
+    if let Some(key) = configured(config) {
+        return Ok(vec![key]);
     }
     for _ in 0..ROUNDS {
         let ring = store.keys().await?;
@@ -51,6 +48,37 @@ pub(super) async fn keys(
         }
     }
     Err(FirstStartError::Contended)
+}
+
+/// The keys of a ring that a server has made before, for commands that read: nothing is created.
+///
+/// # Errors
+/// [`FirstStartError::Seal`] where the key-encryption key is not there or not the one they were sealed with.
+pub fn open_keys(
+    config: &Config,
+    kek_path: &Path,
+    sealed: Vec<SealedKey>,
+) -> Result<Vec<OpenedKey>, FirstStartError> {
+    if let Some(key) = configured(config) {
+        return Ok(vec![key]);
+    }
+    let kek = Kek::load(kek_path)?;
+    sealed.into_iter().map(|key| open(&kek, key)).collect()
+}
+
+/// The HS256 secret of the configuration: who sets one wants no other to count.
+fn configured(config: &Config) -> Option<OpenedKey> {
+    let secret = config
+        .auth
+        .hs256_secret
+        .as_ref()
+        .filter(|_| config.auth.algorithm == TokenAlgorithm::Hs256)?;
+    Some(OpenedKey {
+        kid: CONFIGURED_KID.to_owned(),
+        algorithm: name(TokenAlgorithm::Hs256).to_owned(),
+        bytes: SecretSlice::from(secret.expose_secret().to_vec()),
+        created_at: 0,
+    })
 }
 
 fn open(kek: &Kek, key: SealedKey) -> Result<OpenedKey, FirstStartError> {

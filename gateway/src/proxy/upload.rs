@@ -47,6 +47,8 @@ impl Upload for SessionUpload<'_> {
 
 impl std::fmt::Debug for SessionUpload<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SessionUpload").field("content_type", &self.content_type).finish_non_exhaustive()
+        f.debug_struct("SessionUpload")
+            .field("content_type", &self.content_type)
+            .finish_non_exhaustive()
     }
 }
