@@ -173,7 +173,7 @@ async fn make_admin(
     let password = match &config.auth.admin_password {
         Some(given) => given.clone(),
         None if insecure_dev => SecretString::from(ADMIN_NAME),
-        None => initial_password::make(&config.server.data_dir)?,
+        None => initial_password::make(&config.server.data_dir, now)?,
     };
     check_new(
         password.expose_secret(),

@@ -1,7 +1,7 @@
 //! The random password of the first administrator, in a file that soon goes away.
 
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use secrecy::SecretString;
 use zeroize::Zeroizing;
@@ -63,13 +63,17 @@ pub(super) fn find(data_dir: &Path) -> Result<Option<PathBuf>, FirstStartError> 
 }
 
 /// Makes the password and its file, in place of one that an unfinished start left.
-pub(super) fn make(data_dir: &Path) -> Result<SecretString, FirstStartError> {
+pub(super) fn make(data_dir: &Path, now: UnixSeconds) -> Result<SecretString, FirstStartError> {
     let path = data_dir.join(FILE_NAME);
     let failed = |e: std::io::Error| FirstStartError::Io(explain("write", &path, &e));
     let password = random()?;
     remove(&path).map_err(failed)?;
     let line = Zeroizing::new(format!("{}\n", password.as_str()));
     create_private(&path, line.as_bytes()).map_err(failed)?;
+    // Its age is told by the caller's clock.
+    std::fs::File::open(&path)
+        .and_then(|file| file.set_modified(UNIX_EPOCH + Duration::from_secs(now)))
+        .map_err(failed)?;
     Ok(SecretString::from(password.as_str()))
 }
 

@@ -4,6 +4,7 @@
 //! `head` last; no call blocks the thread that polls it (the work runs on the runtime's blocking threads,
 //! so a current-thread runtime will do). Rows are a format byte and JSON.
 
+use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -120,11 +121,19 @@ fn open_database(path: &PathBuf) -> Result<Database> {
 
 fn explain_open(path: &Path, error: &DatabaseError) -> String {
     let file = path.display();
-    match error {
-        DatabaseError::Storage(redb::StorageError::Io(io)) => files::explain("open", path, io),
-        DatabaseError::Storage(redb::StorageError::Corrupted(why)) => format!(
+    let damaged = |why: &dyn std::fmt::Display| {
+        format!(
             "{file} is damaged or is no store of this program ({why}): restore it from a backup, or move it away to start empty"
-        ),
+        )
+    };
+    match error {
+        DatabaseError::Storage(redb::StorageError::Io(io))
+            if matches!(io.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) =>
+        {
+            damaged(io)
+        }
+        DatabaseError::Storage(redb::StorageError::Io(io)) => files::explain("open", path, io),
+        DatabaseError::Storage(redb::StorageError::Corrupted(why)) => damaged(why),
         DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => format!(
             "{file} is in use by a program that does not share it: stop that program, then start again"
         ),
