@@ -296,7 +296,7 @@ async fn a_lost_or_foreign_key_file_is_never_replaced() {
 #[tokio::test]
 async fn a_crash_after_any_step_leaves_what_the_next_start_completes() {
     // The state after each step is made by running that step alone.
-    for step in 0..5 {
+    for step in 0..6 {
         let dir = tempfile::tempdir().unwrap();
         let config = config(&dir.path().join("data"));
         let data_dir = &config.server.data_dir;
@@ -313,8 +313,13 @@ async fn a_crash_after_any_step_leaves_what_the_next_start_completes() {
                 .await
                 .unwrap();
         }
-        if step >= 4 {
-            super::initial_password::make(data_dir, NOW).unwrap();
+        let two_days = 2 * 24 * 60 * 60;
+        if step == 4 {
+            super::initial_password::make(data_dir, NOW - two_days).unwrap();
+        }
+        if step == 5 {
+            let file = data_dir.join(INITIAL_PASSWORD_FILE);
+            crate::store::create_private(&file, b"torn").unwrap();
         }
         let prepared = start(&config).await.unwrap();
         assert!(prepared.created, "{step}");
@@ -346,6 +351,9 @@ async fn starts_at_the_same_time_agree() {
         .flat_map(|p| p.signing_keys.iter().map(|key| key.kid.clone()))
         .collect();
     assert_eq!(kids.len(), 1);
+    let file = prepared[0].initial_password_file.as_ref().unwrap();
+    let password = std::fs::read_to_string(file).unwrap();
+    assert!(logs_in(&config, password.trim_end()).await);
     assert_eq!(prepared.iter().filter(|p| p.created).count(), 1);
 }
 
