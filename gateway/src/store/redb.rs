@@ -6,7 +6,7 @@
 
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -53,7 +53,8 @@ impl RedbStore {
     /// As [`RedbStore::open`], with a feed of at most `feed_rows` changes.
     pub(super) fn open_with(path: &Path, feed_rows: u64) -> Result<Self> {
         make_private(path)?;
-        let link = Link::new(path.to_owned())?;
+        let file = path.to_owned();
+        let link = Link::new(move || open_database(&file))?;
         if !link.read(tables::is_current)? {
             link.write(tables::migrate)?;
         }
@@ -111,7 +112,7 @@ fn make_private(path: &Path) -> Result<()> {
     files::check_private(path).map_err(StoreError::Io)
 }
 
-fn open_database(path: &PathBuf) -> Result<Database> {
+fn open_database(path: &Path) -> Result<Database> {
     Database::builder()
         .set_cache_size(CACHE_BYTES)
         .set_concurrency_mode(ConcurrencyMode::MultiWriter)
