@@ -1,7 +1,6 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use aws_lc_rs::signature::Ed25519KeyPair;
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
@@ -11,84 +10,16 @@ use super::{
     make_data_dir, prepare, prepare_with_kek, retire_initial_password,
 };
 use crate::auth::password::PasswordWorkers;
-use crate::config::{
-    AuthConfig, Config, Limits, LogConfig, LogFormat, PasswordConfig, Profile, ServerConfig,
-    ThrottleConfig, TokenAlgorithm,
-};
-use crate::policy::Policy;
-use crate::refusal::Habits;
+use crate::config::{Config, TokenAlgorithm};
 use crate::seal::SealError;
 use crate::store::redb::RedbStore;
 use crate::store::{NewUser, Store, UserId, UserPatch, Version};
 
-const NOW: u64 = 1_800_000_000;
+use sample::config;
 
-fn config(data_dir: &Path) -> Config {
-    let second = Duration::from_secs(1);
-    Config {
-        server: ServerConfig {
-            listen: "127.0.0.1:0".parse().unwrap(),
-            admin_listen: "127.0.0.1:0".parse().unwrap(),
-            data_dir: data_dir.to_owned(),
-            trusted_proxies: Vec::new(),
-            require_https: false,
-            insecure_dev: false,
-            threads: 1,
-            drain: second,
-            drain_delay: second,
-            limits: Limits {
-                connections: 1,
-                connections_per_ip: 1,
-                header_timeout: second,
-                keep_alive: second,
-                keep_alive_requests: 1,
-                target_bytes: 1,
-                header_bytes: 1,
-                headers: 1,
-                body_bytes: 1,
-                body_timeout: second,
-                write_timeout: second,
-                auth_body_bytes: 1,
-            },
-        },
-        auth: AuthConfig {
-            profile: Profile::Standard,
-            mount: "/api-auth".to_owned(),
-            habits: Habits::standard(),
-            issuer: "gateway".to_owned(),
-            audience: "api".to_owned(),
-            access_ttl: second,
-            refresh_limit: second,
-            leeway: second,
-            legacy_tokens: false,
-            algorithm: TokenAlgorithm::EdDsa,
-            hs256_secret: None,
-            admin_password: None,
-            password: PasswordConfig {
-                memory_kib: 64,
-                iterations: 1,
-                parallelism: 1,
-                workers: 1,
-                queue: 4,
-                min_length: 12,
-                max_bytes: 1024,
-            },
-            throttle: ThrottleConfig {
-                account_failures: 5,
-                account_cap: second,
-                per_ip_per_minute: 60,
-            },
-        },
-        upstreams: Vec::new(),
-        policy: Policy::compile(Vec::new(), None, &[]).unwrap(),
-        log: LogConfig {
-            format: LogFormat::Auto,
-            filter: String::new(),
-            access: false,
-        },
-        warnings: Vec::new(),
-    }
-}
+mod sample;
+
+const NOW: u64 = 1_800_000_000;
 
 fn open(config: &Config) -> RedbStore {
     make_data_dir(&config.server.data_dir).unwrap();

@@ -124,10 +124,7 @@ fn a_disk_that_was_full_for_a_while_is_used_again() {
     };
     put(&link, 1).unwrap();
     // A command that has the file open all the while.
-    let beside = {
-        let path = path.clone();
-        Link::new(move || open(&path, &Arc::default())).unwrap()
-    };
+    let beside = Link::new(move || open(&path, &Arc::default())).unwrap();
     for round in 2..5 {
         full.store(true, Ordering::SeqCst);
         let text = put(&link, 99).unwrap_err().to_string();
