@@ -18,7 +18,7 @@ pub mod redb;
 mod rules;
 
 pub(crate) use files::{Created, check_private, create_private, explain, read, remove};
-pub use lock::ServerLock;
+pub use lock::{Seen, ServerLock, wait_until_seen};
 pub use rules::ADMIN_ROLE;
 
 /// A user's number. Given out from 1, rising, never reused.
