@@ -6,6 +6,7 @@ pub mod describe;
 pub mod fields;
 pub mod jwks;
 pub mod login;
+pub mod negotiate;
 pub mod refresh;
 pub mod users;
 pub mod verify;
@@ -63,6 +64,8 @@ pub struct Call<'a> {
     pub facts: &'a RequestFacts,
     /// What it was judged by.
     pub snapshot: &'a Snapshot,
+    /// `Accept` as it was sent, several joined.
+    pub accept: Option<String>,
     /// Who sent it, where the endpoint looks at that.
     pub identity: Option<&'a Verified>,
     /// The client's address.
@@ -94,6 +97,10 @@ impl Endpoints {
     ) -> Result<Answer, Refusal> {
         if let Some(redirect) = slash_redirect(call) {
             return Ok(redirect);
+        }
+        if call.habits().errors == ErrorShape::Drf && !negotiate::takes_json(call.accept.as_deref())
+        {
+            return Err(Refusal::NotAcceptable);
         }
         let answer = match builtin {
             Builtin::Login => self.login(call, upload).await?,

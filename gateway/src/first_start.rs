@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::seal::{Kek, SealError};
 use crate::store::{
     ADMIN_ROLE, NewUser, Store, StoreError, UnixSeconds, check_private, create_private, explain,
-    remove,
+    read, remove,
 };
 
 mod initial_password;
@@ -160,7 +160,7 @@ async fn open_kek(path: &Path, store: &dyn Store) -> Result<Kek, FirstStartError
 }
 
 /// The user `admin`, where there are no users. The file with a random password is there before the user is:
-/// a crash between leaves a file that the next start replaces, never a user whose password nobody knows.
+/// a crash between leaves a file that the next start uses, never a user whose password nobody knows.
 async fn make_admin(
     config: &Config,
     store: &dyn Store,
@@ -173,7 +173,7 @@ async fn make_admin(
     let password = match &config.auth.admin_password {
         Some(given) => given.clone(),
         None if insecure_dev => SecretString::from(ADMIN_NAME),
-        None => initial_password::make(&config.server.data_dir)?,
+        None => initial_password::make(&config.server.data_dir, now)?,
     };
     check_new(
         password.expose_secret(),

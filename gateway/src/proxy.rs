@@ -294,10 +294,17 @@ impl Gateway {
             .facts
             .as_ref()
             .map_err(|why| Refusal::BadRequest(*why))?;
+        let accept = session.req_header().headers.get_all(http::header::ACCEPT);
+        let accept: Vec<&str> = accept
+            .iter()
+            .map(|v| v.to_str().unwrap_or_default())
+            .collect();
+        let accept = (!accept.is_empty()).then(|| accept.join(","));
         let call = Call {
             facts,
             snapshot: &ctx.snapshot,
             identity,
+            accept,
             client: arrival.client,
             https: arrival.https,
             now: ctx.now,

@@ -157,6 +157,9 @@ pub enum Refusal {
     /// Signed in, but not allowed.
     #[error("forbidden: {0}")]
     Forbidden(&'static str),
+    /// The client takes none of the forms that there are.
+    #[error("not acceptable")]
+    NotAcceptable,
     /// The body is larger than the limit.
     #[error("body too large")]
     TooLarge,
@@ -393,6 +396,12 @@ impl Refusal {
                 "forbidden",
                 "Forbidden",
                 "You do not have permission to perform this action.",
+            ),
+            Self::NotAcceptable => row(
+                406,
+                "not_acceptable",
+                "Not Acceptable",
+                "Could not satisfy the request Accept header.",
             ),
             Self::TooLarge => row(
                 413,

@@ -79,7 +79,7 @@ impl Kek {
     /// # Errors
     /// [`SealError`] where it is missing, open to everyone or not a key.
     pub fn load(path: &Path) -> Result<Self, SealError> {
-        if !path.exists() {
+        if !is_there(path)? {
             return Err(SealError::Missing {
                 path: path.to_owned(),
             });
@@ -101,7 +101,7 @@ impl Kek {
     /// # Errors
     /// As [`Kek::load`].
     pub fn load_or_create(path: &Path) -> Result<Self, SealError> {
-        if !path.exists() {
+        if !is_there(path)? {
             let mut bytes = Zeroizing::new([0; KEK_BYTES]);
             getrandom::fill(&mut *bytes).map_err(|_| SealError::Seal)?;
             match create_private(path, &*bytes) {
@@ -152,6 +152,12 @@ impl Kek {
         body.zeroize();
         opened
     }
+}
+
+/// A folder that may not be looked into is an error, not a missing key.
+fn is_there(path: &Path) -> Result<bool, SealError> {
+    path.try_exists()
+        .map_err(|e| SealError::Io(explain("read", path, &e)))
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ pub mod redb;
 mod rules;
 
 pub(crate) use files::{Created, check_private, create_private, explain, read, remove};
-pub use lock::ServerLock;
+pub use lock::{Seen, ServerLock, wait_until_seen};
 
 /// A user together with what checks its password.
 #[derive(Debug, Clone)]

@@ -214,9 +214,6 @@ pub fn verify(
         return Err(TokenError::Lifetime);
     }
     let user = find_user(&claims, view, rules)?;
-    if !user.active {
-        return Err(TokenError::Inactive);
-    }
     let (jti, sid) = check_session(&claims, &user, rules)?;
     Ok(Verified {
         user,
@@ -337,36 +334,52 @@ fn check_issuer_and_audience(claims: &StrictObject, rules: &TokenRules) -> Resul
     }
 }
 
+/// The user of now, active, and the only one that the token can mean.
 fn find_user(
     claims: &StrictObject,
     view: &View,
     rules: &TokenRules,
 ) -> Result<Arc<User>, TokenError> {
-    if rules.claims == ClaimSet::AccessToken {
-        let sub = claims
-            .text("sub", TokenError::NoSubject)?
-            .ok_or(TokenError::NoSubject)?;
-        let id = sub
-            .parse::<u64>()
-            .ok()
-            .filter(|id| id.to_string() == sub)
-            .ok_or(TokenError::UnknownUser)?;
-        return view
-            .user(UserId(id))
-            .cloned()
-            .ok_or(TokenError::UnknownUser);
+    let user = match rules.claims {
+        ClaimSet::AccessToken => by_subject(claims, view)?,
+        ClaimSet::DrfJwt => by_name(claims, view)?,
+    };
+    if !user.active {
+        return Err(TokenError::Inactive);
     }
-    let user = match claims.0.get("username") {
-        None | Some(Value::Null) => return Err(TokenError::NoSubject),
-        Some(Value::String(name)) if name.is_empty() => return Err(TokenError::NoSubject),
-        Some(Value::String(name)) => view.user_named(name).cloned(),
-        Some(_) => None,
-    }
-    .ok_or(TokenError::UnknownUser)?;
-    match claims.0.get("user_id") {
-        Some(id) if id.as_u64() != Some(user.id.0) => Err(TokenError::OtherUser),
-        None if !rules.legacy => Err(TokenError::NoSubject),
+    match (rules.claims, claims.0.get("user_id")) {
+        (ClaimSet::DrfJwt, Some(id)) if id.as_u64() != Some(user.id.0) => {
+            Err(TokenError::OtherUser)
+        }
+        (ClaimSet::DrfJwt, None) if !rules.legacy => Err(TokenError::NoSubject),
         _ => Ok(user),
+    }
+}
+
+fn by_subject(claims: &StrictObject, view: &View) -> Result<Arc<User>, TokenError> {
+    let sub = claims
+        .text("sub", TokenError::NoSubject)?
+        .ok_or(TokenError::NoSubject)?;
+    // One spelling for one number: `01` is nobody.
+    let id = sub
+        .parse::<u64>()
+        .ok()
+        .filter(|id| id.to_string() == sub)
+        .ok_or(TokenError::UnknownUser)?;
+    view.user(UserId(id))
+        .cloned()
+        .ok_or(TokenError::UnknownUser)
+}
+
+fn by_name(claims: &StrictObject, view: &View) -> Result<Arc<User>, TokenError> {
+    match claims.0.get("username") {
+        None | Some(Value::Null) => Err(TokenError::NoSubject),
+        Some(Value::String(name)) if name.is_empty() => Err(TokenError::NoSubject),
+        Some(Value::String(name)) => view
+            .user_named(name)
+            .cloned()
+            .ok_or(TokenError::UnknownUser),
+        Some(_) => Err(TokenError::UnknownUser),
     }
 }
 

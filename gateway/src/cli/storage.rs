@@ -7,7 +7,7 @@ use super::{Exit, Failure, StoreArgs};
 use crate::config::Resolved;
 use crate::server::STORE_FILE;
 use crate::store::redb::RedbStore;
-use crate::store::{ServerLock, Store, StoreError, Version};
+use crate::store::{Seen, Store, StoreError, Version, wait_until_seen};
 
 /// How long a change waits until the running server has seen it. The server looks four times a second.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -41,26 +41,19 @@ impl Storage {
     /// Returns once the running server, if there is one, has seen everything up to now.
     pub(super) async fn settle(&self) -> Result<(), Failure> {
         let head = self.store.head().await.map_err(|e| store_failure(&e))?;
-        if !ServerLock::is_held(self.data_dir()) {
-            return Ok(());
+        match wait_until_seen(&self.store, self.data_dir(), head, PATIENCE).await {
+            Seen::Yes | Seen::NoServer => Ok(()),
+            Seen::NotYet => Err(unseen(head)),
         }
-        let seen = async {
-            while self.store.seen().await < Some(head) {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, seen)
-            .await
-            .map_err(|_| self.unseen(head))
     }
+}
 
-    fn unseen(&self, head: Version) -> Failure {
-        Failure::failed(format!(
-            "stored (change {}), but the running gateway has not taken it in after {} s: look at its log",
-            head.0,
-            PATIENCE.as_secs()
-        ))
-    }
+fn unseen(head: Version) -> Failure {
+    Failure::failed(format!(
+        "stored (change {}), but the running gateway has not taken it in after {} s: look at its log",
+        head.0,
+        PATIENCE.as_secs()
+    ))
 }
 
 /// Runs the asynchronous part of a command.

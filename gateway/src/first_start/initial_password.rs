@@ -1,12 +1,12 @@
 //! The random password of the first administrator, in a file that soon goes away.
 
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
-use super::{FirstStartError, UnixSeconds, check_private, create_private, explain, remove};
+use super::{FirstStartError, UnixSeconds, check_private, create_private, explain, read, remove};
 
 /// The file's name in the data folder.
 pub const FILE_NAME: &str = "initial-admin-password";
@@ -62,15 +62,33 @@ pub(super) fn find(data_dir: &Path) -> Result<Option<PathBuf>, FirstStartError> 
     Ok(Some(path))
 }
 
-/// Makes the password and its file, in place of one that an unfinished start left.
-pub(super) fn make(data_dir: &Path) -> Result<SecretString, FirstStartError> {
+/// The password in its file, made unless an unfinished start left one: of two starts at once, both get the
+/// password that the file holds.
+pub(super) fn make(data_dir: &Path, now: UnixSeconds) -> Result<SecretString, FirstStartError> {
     let path = data_dir.join(FILE_NAME);
     let failed = |e: std::io::Error| FirstStartError::Io(explain("write", &path, &e));
-    let password = random()?;
-    remove(&path).map_err(failed)?;
-    let line = Zeroizing::new(format!("{}\n", password.as_str()));
+    if find(data_dir)?.is_some() && stored(&path).map_err(failed)?.is_none() {
+        remove(&path).map_err(failed)?;
+    }
+    let line = Zeroizing::new(format!("{}\n", random()?.as_str()));
     create_private(&path, line.as_bytes()).map_err(failed)?;
-    Ok(SecretString::from(password.as_str()))
+    let password = stored(&path)
+        .map_err(failed)?
+        .ok_or_else(|| failed(std::io::Error::other("something else writes there")))?;
+    // Its age is told by the caller's clock, and begins when somebody can use it.
+    std::fs::File::open(&path)
+        .and_then(|file| file.set_modified(UNIX_EPOCH + Duration::from_secs(now)))
+        .map_err(failed)?;
+    Ok(password)
+}
+
+/// What the file holds, where it is a password as [`random`] makes them.
+fn stored(path: &Path) -> std::io::Result<Option<SecretString>> {
+    let bytes = read(path)?;
+    let line = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+    let is_ours = line.len() == LENGTH && line.iter().all(|byte| ALPHABET.contains(byte));
+    let text = std::str::from_utf8(line).ok().filter(|_| is_ours);
+    Ok(text.map(SecretString::from))
 }
 
 fn random() -> Result<Zeroizing<String>, FirstStartError> {

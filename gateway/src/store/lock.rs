@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::{Result, StoreError, Version, files};
+use super::{Result, Store, StoreError, Version, files};
 
 /// How long a start waits for the lock: an [`ServerLock::is_held`] elsewhere holds it for microseconds.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -60,6 +60,40 @@ impl ServerLock {
         // A shared lock, so that two who ask do not see each other.
         File::open(path(data_dir))
             .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+}
+
+/// What came of [`wait_until_seen`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// The running server's view holds the change.
+    Yes,
+    /// No server runs here: the next one starts with the change.
+    NoServer,
+    /// A server runs and has not said so in time; it will still see the change.
+    NotYet,
+}
+
+/// Waits until the server on `data_dir` has seen `version`, for `patience` at most. For commands that
+/// change the store beside a server; needs a tokio runtime with timers.
+pub async fn wait_until_seen(
+    store: &dyn Store,
+    data_dir: &Path,
+    version: Version,
+    patience: Duration,
+) -> Seen {
+    let started = Instant::now();
+    loop {
+        if !ServerLock::is_held(data_dir) {
+            return Seen::NoServer;
+        }
+        if store.seen().await.is_some_and(|seen| seen >= version) {
+            return Seen::Yes;
+        }
+        if started.elapsed() >= patience {
+            return Seen::NotYet;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
@@ -130,8 +164,34 @@ impl SeenFile {
 
 #[cfg(test)]
 mod tests {
-    use super::{SeenFile, ServerLock};
-    use crate::store::{StoreError, Version};
+    use std::time::Duration;
+
+    use super::{Seen, SeenFile, ServerLock, wait_until_seen};
+    use crate::store::redb::RedbStore;
+    use crate::store::{Store, StoreError, Version};
+
+    #[tokio::test]
+    async fn a_command_waits_for_the_server_that_runs() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("gateway.redb");
+        let server = RedbStore::open(&path).unwrap();
+        let command = RedbStore::open(&path).unwrap();
+        let wait = async |version, patience| {
+            wait_until_seen(&command, dir.path(), Version(version), patience).await
+        };
+        let long = Duration::from_secs(30);
+        // A server that is gone leaves a position, which is not waited for.
+        server.note_seen(Version(9)).await;
+        assert_eq!(wait(1, long).await, Seen::NoServer);
+        let _lock = ServerLock::take(dir.path()).unwrap();
+        assert_eq!(wait(1, Duration::ZERO).await, Seen::NotYet);
+        let (seen, ()) = tokio::join!(wait(2, long), async {
+            server.note_seen(Version(1)).await;
+            tokio::task::yield_now().await;
+            server.note_seen(Version(3)).await;
+        });
+        assert_eq!(seen, Seen::Yes);
+    }
 
     #[test]
     fn a_second_server_is_refused_until_the_first_is_gone() {

@@ -4,8 +4,9 @@
 //! `head` last; no call blocks the thread that polls it (the work runs on the runtime's blocking threads,
 //! so a current-thread runtime will do). Rows are a format byte and JSON.
 
+use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -52,7 +53,8 @@ impl RedbStore {
     /// As [`RedbStore::open`], with a feed of at most `feed_rows` changes.
     pub(super) fn open_with(path: &Path, feed_rows: u64) -> Result<Self> {
         make_private(path)?;
-        let link = Link::new(path.to_owned())?;
+        let file = path.to_owned();
+        let link = Link::new(move || open_database(&file))?;
         if !link.read(tables::is_current)? {
             link.write(tables::migrate)?;
         }
@@ -110,7 +112,7 @@ fn make_private(path: &Path) -> Result<()> {
     files::check_private(path).map_err(StoreError::Io)
 }
 
-fn open_database(path: &PathBuf) -> Result<Database> {
+fn open_database(path: &Path) -> Result<Database> {
     Database::builder()
         .set_cache_size(CACHE_BYTES)
         .set_concurrency_mode(ConcurrencyMode::MultiWriter)
@@ -120,11 +122,19 @@ fn open_database(path: &PathBuf) -> Result<Database> {
 
 fn explain_open(path: &Path, error: &DatabaseError) -> String {
     let file = path.display();
-    match error {
-        DatabaseError::Storage(redb::StorageError::Io(io)) => files::explain("open", path, io),
-        DatabaseError::Storage(redb::StorageError::Corrupted(why)) => format!(
+    let damaged = |why: &dyn std::fmt::Display| {
+        format!(
             "{file} is damaged or is no store of this program ({why}): restore it from a backup, or move it away to start empty"
-        ),
+        )
+    };
+    match error {
+        DatabaseError::Storage(redb::StorageError::Io(io))
+            if matches!(io.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) =>
+        {
+            damaged(io)
+        }
+        DatabaseError::Storage(redb::StorageError::Io(io)) => files::explain("open", path, io),
+        DatabaseError::Storage(redb::StorageError::Corrupted(why)) => damaged(why),
         DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => format!(
             "{file} is in use by a program that does not share it: stop that program, then start again"
         ),

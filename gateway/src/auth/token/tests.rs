@@ -254,7 +254,7 @@ fn the_recorded_claims_name_the_user_and_the_number_must_fit() {
         ("username", json!(""), Err(E::NoSubject)),
         ("username", json!("ADMIN"), Err(E::UnknownUser)),
         ("username", json!(["admin"]), Err(E::UnknownUser)),
-        ("username", json!("carol"), Err(E::OtherUser)),
+        ("username", json!("carol"), Err(E::Inactive)),
         ("user_id", json!(2), Err(E::OtherUser)),
         ("user_id", json!("1"), Err(E::OtherUser)),
         ("aud", json!("api"), Err(E::Audience)),

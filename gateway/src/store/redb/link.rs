@@ -1,11 +1,9 @@
 //! The open file and its transactions.
 //!
-//! Invariants: a job either commits whole or leaves no trace; no caller waits for the writer longer than
-//! [`PATIENCE`]; after an I/O error, which the library takes as final for its handle, the file is opened
+//! Invariants: a job either commits whole or leaves no trace; no caller waits for another writer longer than
+//! twice [`PATIENCE`], once for this process's and once for another's; after an I/O error, which the library takes as final for its handle, the file is opened
 //! anew so that a disk that was full for a minute does not stop the server for good.
 
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, RwLock};
@@ -20,42 +18,55 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How often another process's transaction is looked at.
 const STEP: Duration = Duration::from_millis(1);
 
+type Open = Box<dyn Fn() -> Result<Database> + Send + Sync>;
+
 pub(super) struct Link {
-    path: PathBuf,
-    database: RwLock<Arc<Database>>,
+    open: Open,
+    /// Held for reading while a transaction runs, so that the file is closed only between them.
+    slot: RwLock<Slot>,
     /// Queues this process's writers; the library's own queue has no deadline.
     turn: Mutex<()>,
 }
 
+struct Slot {
+    /// `None` where the file could not be opened anew: the next caller tries again.
+    database: Option<Database>,
+    /// Counts the openings: of many who saw one failure, the first mends it.
+    opened: u64,
+}
+
+/// Why a transaction did not happen.
+enum Failure {
+    /// The handle is of no use any more, and nothing was changed.
+    Handle(TransactionError),
+    Other(StoreError),
+}
+
 impl std::fmt::Debug for Link {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Link")
-            .field("path", &self.path)
-            .finish_non_exhaustive()
+        f.debug_struct("Link").finish_non_exhaustive()
     }
 }
 
 impl Link {
-    pub(super) fn new(path: PathBuf) -> Result<Self> {
-        let database = super::open_database(&path)?;
+    pub(super) fn new(open: impl Fn() -> Result<Database> + Send + Sync + 'static) -> Result<Self> {
+        let database = Some(open()?);
         Ok(Self {
-            path,
-            database: RwLock::new(Arc::new(database)),
+            open: Box::new(open),
+            slot: RwLock::new(Slot {
+                database,
+                opened: 1,
+            }),
             turn: Mutex::new(()),
         })
     }
 
     /// Runs `job` on a consistent view of the file.
     pub(super) fn read<T>(&self, job: impl Fn(&ReadTransaction) -> Result<T>) -> Result<T> {
-        let database = self.current();
-        let txn = match database.begin_read() {
-            Ok(txn) => txn,
-            Err(error) if is_final(&error) => {
-                self.reopen(&database)?.begin_read().map_err(broken)?
-            }
-            Err(error) => return Err(broken(error)),
-        };
-        job(&txn)
+        self.mending(|database| {
+            let txn = database.begin_read().map_err(classify)?;
+            job(&txn).map_err(Failure::Other)
+        })
     }
 
     /// Runs `job` and commits, durably, where it succeeds.
@@ -63,46 +74,50 @@ impl Link {
         let Some(_turn) = self.turn.try_lock_for(PATIENCE) else {
             return Err(stuck());
         };
-        let database = self.current();
-        let txn = match begin_write(&database) {
-            Ok(txn) => txn,
-            Err(Waited::Failed(error)) if is_final(&error) => {
-                match begin_write(&*self.reopen(&database)?) {
-                    Ok(txn) => txn,
-                    Err(Waited::Failed(error)) => return Err(broken(error)),
-                    Err(Waited::Out) => return Err(stuck()),
-                }
+        self.mending(|database| {
+            let txn = begin_write(database)?;
+            let value = job(&txn).map_err(Failure::Other)?;
+            // Never tried again: a commit that failed may be on the disk.
+            txn.commit().map_err(|e| Failure::Other(broken(e)))?;
+            Ok(value)
+        })
+    }
+
+    /// Runs `attempt`, once more on a fresh handle where the old one turned out to be of no use.
+    fn mending<T>(
+        &self,
+        attempt: impl Fn(&Database) -> std::result::Result<T, Failure>,
+    ) -> Result<T> {
+        let mut mended = false;
+        loop {
+            let slot = self.slot.read();
+            let outcome = slot.database.as_ref().map(&attempt);
+            let opened = slot.opened;
+            drop(slot);
+            match outcome {
+                Some(Ok(value)) => return Ok(value),
+                Some(Err(Failure::Other(error))) => return Err(error),
+                Some(Err(Failure::Handle(error))) if mended => return Err(broken(error)),
+                Some(Err(Failure::Handle(_))) | None => self.reopen(opened)?,
             }
-            Err(Waited::Failed(error)) => return Err(broken(error)),
-            Err(Waited::Out) => return Err(stuck()),
-        };
-        let value = job(&txn)?;
-        txn.commit().map_err(broken)?;
-        Ok(value)
-    }
-
-    fn current(&self) -> Arc<Database> {
-        Arc::clone(&self.database.read())
-    }
-
-    /// A fresh handle in place of `failed`, unless another thread already saw to it. The old one closes
-    /// with its last transaction; both may be open at once, as two processes may.
-    fn reopen(&self, failed: &Arc<Database>) -> Result<Arc<Database>> {
-        let mut slot = self.database.write();
-        if Arc::ptr_eq(&slot, failed) {
-            tracing::warn!(file = %self.path.display(), "opening the store again after an I/O error");
-            *slot = Arc::new(super::open_database(&self.path)?);
+            mended = true;
         }
-        Ok(Arc::clone(&slot))
+    }
+
+    /// Closes the file and opens it anew, unless that was done since opening number `opened`.
+    fn reopen(&self, opened: u64) -> Result<()> {
+        let mut slot = self.slot.write();
+        if slot.opened == opened {
+            tracing::warn!("opening the store anew after an I/O error");
+            slot.database = None;
+            slot.database = Some((self.open)()?);
+            slot.opened += 1;
+        }
+        Ok(())
     }
 }
 
-enum Waited {
-    Out,
-    Failed(TransactionError),
-}
-
-fn begin_write(database: &Database) -> std::result::Result<WriteTransaction, Waited> {
+fn begin_write(database: &Database) -> std::result::Result<WriteTransaction, Failure> {
     let started = Instant::now();
     loop {
         match database.try_begin_write() {
@@ -110,17 +125,19 @@ fn begin_write(database: &Database) -> std::result::Result<WriteTransaction, Wai
             Err(TransactionError::WouldBlock) if started.elapsed() < PATIENCE => {
                 std::thread::park_timeout(STEP);
             }
-            Err(TransactionError::WouldBlock) => return Err(Waited::Out),
-            Err(error) => return Err(Waited::Failed(error)),
+            Err(TransactionError::WouldBlock) => return Err(Failure::Other(stuck())),
+            Err(error) => return Err(classify(error)),
         }
     }
 }
 
-fn is_final(error: &TransactionError) -> bool {
-    matches!(
-        error,
-        TransactionError::Storage(redb::StorageError::PreviousIo | redb::StorageError::Io(_))
-    )
+fn classify(error: TransactionError) -> Failure {
+    match error {
+        TransactionError::Storage(redb::StorageError::PreviousIo | redb::StorageError::Io(_)) => {
+            Failure::Handle(error)
+        }
+        other => Failure::Other(broken(other)),
+    }
 }
 
 fn stuck() -> StoreError {
@@ -129,3 +146,6 @@ fn stuck() -> StoreError {
         PATIENCE.as_secs()
     ))
 }
+
+#[cfg(test)]
+mod tests;
