@@ -32,6 +32,9 @@ mod summary;
 mod upstreams;
 mod value;
 
+#[cfg(test)]
+mod tests;
+
 pub use flags::ServeArgs;
 pub use identity::{IDENTITY_HEADER_NAMES, IDENTITY_PRESETS};
 pub use load::{Resolved, process_env, resolve, resolve_text};

@@ -172,11 +172,16 @@ fn parse_origin(text: &str) -> Result<Origin, (String, String)> {
         }
         _ => return Err(not_a_url()),
     }
-    let host = uri.host().unwrap_or_default();
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let written_port = uri.authority().is_some_and(|a| a.as_str().ends_with(':'));
-    let port = uri.port_u16().unwrap_or(80);
-    if !is_host(host) || written_port || port == 0 {
+    let authority = uri.authority().map_or("", |a| a.as_str());
+    let written = uri.host().unwrap_or_default();
+    let host = written.trim_start_matches('[').trim_end_matches(']');
+    let port = match uri.port_u16() {
+        Some(port) => port,
+        None if authority.len() == written.len() => 80,
+        // Something stands behind the host that is no port.
+        None => 0,
+    };
+    if !is_host(host) || port == 0 {
         return Err(not_a_url());
     }
     if uri.path() != "/" || uri.query().is_some() || text.ends_with('?') || text.contains('#') {
