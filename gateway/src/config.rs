@@ -19,9 +19,11 @@ use crate::refusal::Habits;
 
 mod auth;
 mod flags;
+mod hosts;
 mod identity;
 mod layers;
 mod load;
+mod own;
 mod problem;
 mod reader;
 mod routes;

@@ -3,8 +3,10 @@
 use super::*;
 
 mod bad;
+mod keys;
 mod layers;
 mod page;
+mod services;
 mod shipped;
 
 /// A complete, small file that the tests vary.

@@ -138,13 +138,12 @@ fn origins(
 }
 
 fn is_ourselves(origin: &Origin, server: &ServerConfig) -> bool {
-    let loopback = origin.host == "localhost"
-        || origin
-            .host
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|ip| ip.is_loopback() || ip == server.listen.ip());
-    let ours = server.listen.ip().is_loopback() || server.listen.ip().is_unspecified();
-    server.listen.port() != 0 && origin.port == server.listen.port() && loopback && ours
+    let ours = server.listen.ip();
+    let same_host = match origin.host.parse::<std::net::IpAddr>() {
+        Ok(ip) => ip == ours || (ip.is_loopback() && ours.is_unspecified()),
+        Err(_) => origin.host == "localhost" && (ours.is_loopback() || ours.is_unspecified()),
+    };
+    server.listen.port() != 0 && origin.port == server.listen.port() && same_host
 }
 
 /// Reads `http://host:port`.

@@ -126,7 +126,7 @@ fn the_shipped_file_takes_overrides_for_a_run_outside_a_container() {
 fn the_public_summary_names_what_is_open() {
     let lines = good(SHIPPED).public_summary();
     assert!(
-        lines.contains(&"public without a token: GET, HEAD /tasks/*".to_owned()),
+        lines.contains(&"public without a token: GET, HEAD, OPTIONS /tasks/*".to_owned()),
         "{lines:#?}"
     );
     assert!(
