@@ -181,3 +181,22 @@ fn every_metric_is_written_under_its_name() {
     }
     assert!(text.ends_with("# EOF\n"));
 }
+
+/// The one test that may take the place that a process has for logs.
+#[test]
+fn records_of_libraries_that_use_log_arrive_and_headers_do_not() {
+    let sink = Sink::default();
+    let subscriber = json_subscriber(&config("trace", true), sink.clone()).expect("subscriber");
+    subscriber.try_init().expect("first");
+    log::warn!(target: "pingora_proxy", "upstream broke");
+    log::info!(target: "pingora_core::server", "s3cret");
+    log::trace!(target: "pingora_core::protocols", "authorization: s3cret");
+    let text = sink.text();
+    assert!(
+        text.contains("upstream broke") && text.contains("pingora_proxy"),
+        "{text}"
+    );
+    assert!(!text.contains("s3cret"), "{text}");
+    let again = init(&config("info", true)).expect_err("second");
+    assert!(matches!(again, TelemetryError::Installed(_)), "{again}");
+}
