@@ -20,9 +20,11 @@ use crate::refusal::Habits;
 
 mod auth;
 mod flags;
+mod hosts;
 mod identity;
 mod layers;
 mod load;
+mod own;
 mod problem;
 mod reader;
 mod routes;
@@ -32,6 +34,9 @@ mod server;
 mod summary;
 mod upstreams;
 mod value;
+
+#[cfg(test)]
+mod tests;
 
 pub use flags::ServeArgs;
 pub use identity::{IDENTITY_HEADER_NAMES, IDENTITY_PRESETS};

@@ -104,7 +104,9 @@ fn judge(
     if snapshot.policy.is_guarded(&facts.path) {
         return Err(Refusal::NoRoute);
     }
-    let rule = rule.ok_or(Refusal::NoRoute)?;
+    let rule = rule
+        .filter(|rule| rule.target != Target::Nowhere)
+        .ok_or(Refusal::NoRoute)?;
     if let Target::Builtin(
         builtin @ (Builtin::Login | Builtin::Refresh | Builtin::Verify | Builtin::Jwks),
     ) = rule.target
@@ -130,6 +132,7 @@ fn judge(
         return Err(Refusal::Method(facts.method.as_str().to_owned()));
     }
     Ok(match rule.target {
+        Target::Nowhere => return Err(Refusal::NoRoute),
         Target::Builtin(builtin) => Decision::Answer(builtin, identity),
         Target::Upstream(upstream) => Decision::Forward(Permit {
             upstream,

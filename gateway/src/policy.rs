@@ -35,6 +35,8 @@ pub enum Target {
     Upstream(UpstreamId),
     /// The gateway itself.
     Builtin(Builtin),
+    /// Nobody: the address is kept free and answers 404.
+    Nowhere,
 }
 
 /// The gateway's own endpoints.

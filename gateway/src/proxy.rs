@@ -24,8 +24,7 @@ mod context;
 mod failure;
 mod upload;
 
-use context::Arrival;
-pub use context::Context;
+pub use context::{Arrival, Context};
 use upload::SessionUpload;
 
 /// The gateway as Pingora sees it.

@@ -359,7 +359,7 @@ pub struct HealthcheckArgs {
 /// `config …`
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
-    /// Print every value in effect and where it comes from; secrets as <set>.
+    /// Print every value in effect and where it comes from; secrets as `<set>`.
     Show(CheckArgs),
 }
 

@@ -217,13 +217,13 @@ fn hs256_secret(
             if matches!(reader.place(KEY), Place::Env(_)) {
                 two_variables(reader, ENV, KEY);
             }
-            reader.show("auth.hs256_secret", secret::SET.to_owned());
             let bytes = text.expose_secret().as_bytes().to_vec();
             (Some(SecretSlice::from(bytes)), place)
         }
         None => (secret::from_file(reader, KEY), reader.place(KEY)),
     };
     let secret = secret?;
+    reader.show_at("auth.hs256_secret", secret::SET.to_owned(), place.clone());
     let length = secret.expose_secret().len();
     if length < MIN_HS256_BYTES {
         reader.problem(Problem::new(
@@ -248,10 +248,16 @@ fn admin_password(reader: &mut Reader<'_>, from_env: Option<SecretString>) -> Op
         if matches!(reader.place(KEY), Place::Env(_)) {
             two_variables(reader, ENV, KEY);
         }
-        reader.show("auth.admin_password", secret::SET.to_owned());
+        let place = Place::Env(ENV.to_owned());
+        reader.show_at("auth.admin_password", secret::SET.to_owned(), place);
         return Some(text);
     }
     let bytes = secret::from_file(reader, KEY)?;
+    reader.show_at(
+        "auth.admin_password",
+        secret::SET.to_owned(),
+        reader.place(KEY),
+    );
     match std::str::from_utf8(bytes.expose_secret()) {
         Ok(text) => Some(SecretString::from(text)),
         Err(_) => {

@@ -1,5 +1,6 @@
 //! From flags, environment and file to a [`Config`], or to every problem at once.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
@@ -202,14 +203,17 @@ fn read_file(path: &Path) -> Result<SourceText, ConfigProblems> {
             "check the path behind --config (or in GATEWAY_CONFIG) and that this user may read the file",
         )
     };
-    let length = std::fs::metadata(path).map_err(unreadable)?.len();
-    if length > MAX_FILE_BYTES {
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > MAX_FILE_BYTES) {
         return Err(fail(
-            format!("{shown} has {length} bytes: that is no configuration file"),
+            format!("{shown} is longer than {MAX_FILE_BYTES} bytes: that is no configuration file"),
             "name the TOML file, e.g. --config config/gateway.toml",
         ));
     }
-    let bytes = std::fs::read(path).map_err(unreadable)?;
     let text = String::from_utf8(bytes).map_err(|error| {
         fail(
             format!(

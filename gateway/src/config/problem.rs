@@ -7,7 +7,7 @@ use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,12 +66,21 @@ impl Problem {
 }
 
 /// The file that problems point into.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct SourceText {
     /// As it was named by the operator.
     pub path: PathBuf,
     /// Whole text.
     pub text: String,
+}
+
+/// Without the text, in which somebody may have written a secret.
+impl fmt::Debug for SourceText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SourceText")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
 }
 
 impl SourceText {
@@ -96,6 +105,7 @@ impl SourceText {
             }
             Place::Env(name) => format!("environment variable {name}"),
             Place::Flag(name) => format!("flag {name}"),
+            Place::Absent if self.path.as_os_str().is_empty() => "no file".to_owned(),
             Place::Absent => self.path.display().to_string(),
         }
     }
@@ -188,6 +198,9 @@ impl ConfigProblems {
             }
             group = group.element(shown);
         }
+        if problem.place == Place::Absent && !path.is_empty() {
+            group = group.element(Origin::path(path));
+        }
         if let Some((place @ (Place::Env(_) | Place::Flag(_)), label)) = &problem.related {
             group =
                 group.element(Level::NOTE.message(format!("{}: {label}", self.source.name(place))));
@@ -215,13 +228,21 @@ fn mask_line(line: &str) -> String {
             return format!("{key}={}", stars(value));
         }
     }
-    let userinfo = line.split_once("://").and_then(|(scheme, rest)| {
-        let end = rest.find(['/', '"', '\'', ' ', '\n']).unwrap_or(rest.len());
-        let (authority, tail) = rest.split_at(end);
-        let (user, host) = authority.rsplit_once('@')?;
-        Some(format!("{scheme}://{}@{host}{tail}", stars(user)))
-    });
-    userinfo.unwrap_or_else(|| line.to_owned())
+    let mut masked = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some((before, behind)) = rest.split_once("://") {
+        let end = behind.find(['"', '\'', '\n']).unwrap_or(behind.len());
+        let (url, after) = behind.split_at(end);
+        masked.push_str(before);
+        masked.push_str("://");
+        match url.rsplit_once('@') {
+            Some((user, host)) => masked.push_str(&format!("{}@{host}", stars(user))),
+            None => masked.push_str(url),
+        }
+        rest = after;
+    }
+    masked.push_str(rest);
+    masked
 }
 
 /// As many bytes, so that every position stays where it was.

@@ -160,6 +160,11 @@ impl<'a> Reader<'a> {
     /// Notes a setting for `gateway config show`.
     pub(super) fn show(&mut self, key: &str, value: String) {
         let place = self.place(key);
+        self.show_at(key, value, place);
+    }
+
+    /// The same for a value that has a place of its own.
+    pub(super) fn show_at(&mut self, key: &str, value: String, place: Place) {
         self.settings.push(Setting {
             key: key.to_owned(),
             value,

@@ -1,23 +1,15 @@
-//! `hosts`, `[[routes]]`, and the rules of the gateway's own endpoints in front of them.
+//! `[[routes]]`, behind the rules of the gateway's own endpoints.
 //!
 //! Invariant: every address under `auth.mount` is the gateway's own. No route opens, shadows or
 //! forwards one.
 
+use super::own::{builtin_rules, closed_rule, is_under};
 use super::problem::{Place, Problem};
 use super::reader::Reader;
-use super::upstreams::is_host;
-use super::{AuthConfig, Profile, UpstreamConfig, schema};
+use super::{AuthConfig, UpstreamConfig, hosts, schema};
 use crate::policy::{
-    Access, Builtin, Pattern, Policy, RuleField, RuleProblem, RuleSpec, Target, UpstreamId,
+    Access, Builtin, Policy, RuleField, RuleProblem, RuleSpec, Target, UpstreamId,
 };
-
-/// Role that the `users` endpoint asks for.
-const ADMIN: &str = "admin";
-/// `Allow` of the recorded contract.
-const ALLOW_TOKEN: &str = "POST, OPTIONS";
-const ALLOW_LIST: &str = "GET, POST, HEAD, OPTIONS";
-const ALLOW_ITEM: &str = "GET, PUT, PATCH, DELETE, HEAD, OPTIONS";
-const ALLOW_KEYS: &str = "GET, HEAD, OPTIONS";
 
 const BUILTINS: &[(&str, Builtin)] = &[
     ("users", Builtin::Users),
@@ -40,7 +32,7 @@ pub(super) fn read(
     upstreams: &[UpstreamConfig],
     warnings: &mut Vec<String>,
 ) -> Policy {
-    let hosts = hosts(reader);
+    let hosts = hosts::read(reader);
     if reader.routes.is_empty() {
         reader.problem(Problem::new(
             Place::Absent,
@@ -74,6 +66,7 @@ pub(super) fn read(
     });
     drafts.extend(rest);
 
+    guarded_builtins(reader, &drafts, upstreams);
     let places: Vec<Option<usize>> = drafts.iter().map(|draft| draft.route).collect();
     let specs: Vec<RuleSpec> = drafts.into_iter().map(|draft| draft.spec).collect();
     let guarded: Vec<String> = upstreams
@@ -87,82 +80,6 @@ pub(super) fn read(
         }
         Policy::default()
     })
-}
-
-/// The rules of the gateway's own endpoints.
-fn builtin_rules(auth: &AuthConfig) -> Vec<RuleSpec> {
-    let mount = &auth.mount;
-    let public = |path: String, builtin, allow| own_rule(path, builtin, Access::Public, allow);
-    let admin = || Access::Roles(vec![ADMIN.to_owned()]);
-    let mut rules = vec![
-        public(mount.clone(), Builtin::Login, ALLOW_TOKEN),
-        public(format!("{mount}/refresh"), Builtin::Refresh, ALLOW_TOKEN),
-        public(format!("{mount}/verify"), Builtin::Verify, ALLOW_TOKEN),
-        own_rule(
-            format!("{mount}/users"),
-            Builtin::Users,
-            admin(),
-            ALLOW_LIST,
-        ),
-        own_rule(
-            format!("{mount}/users/**"),
-            Builtin::Users,
-            admin(),
-            ALLOW_ITEM,
-        ),
-    ];
-    if auth.profile == Profile::DrfJwt {
-        rules.push(public(
-            "/api-token-refresh".to_owned(),
-            Builtin::Refresh,
-            ALLOW_TOKEN,
-        ));
-        rules.push(public(
-            "/api-token-verify".to_owned(),
-            Builtin::Verify,
-            ALLOW_TOKEN,
-        ));
-    }
-    // Every method is ours here, so that none of them reaches a service behind a `/**`.
-    rules.push(public(
-        "/.well-known/jwks.json".to_owned(),
-        Builtin::Jwks,
-        ALLOW_KEYS,
-    ));
-    rules
-}
-
-/// Whatever else lies under the mount: a role list that nobody can satisfy.
-fn closed_rule(mount: &str) -> RuleSpec {
-    own_rule(
-        format!("{mount}/**"),
-        Builtin::Users,
-        Access::Roles(Vec::new()),
-        "OPTIONS",
-    )
-}
-
-fn own_rule(path: String, builtin: Builtin, access: Access, allow: &str) -> RuleSpec {
-    RuleSpec {
-        path,
-        methods: Vec::new(),
-        target: Target::Builtin(builtin),
-        access,
-        allow: Some(allow.to_owned()),
-        allow_get_body: false,
-        websocket: false,
-        forward_authorization: false,
-    }
-}
-
-fn is_under(path: &str, prefix: &str) -> bool {
-    match (
-        Pattern::parse(&format!("{prefix}/**")),
-        Pattern::parse(path),
-    ) {
-        (Ok(wide), Ok(narrow)) => wide.covers(&narrow),
-        _ => false,
-    }
 }
 
 fn route(
@@ -294,7 +211,7 @@ fn target(
         },
     }
     // A problem was noted: the policy is compiled for its own problems and then thrown away.
-    Target::Upstream(UpstreamId::new(u16::MAX))
+    Target::Nowhere
 }
 
 fn unknown_upstream(reader: &mut Reader<'_>, key: &str, name: &str, upstreams: &[UpstreamConfig]) {
@@ -353,6 +270,28 @@ fn access(reader: &mut Reader<'_>, index: usize) -> Access {
     Access::Token
 }
 
+/// A provisioning prefix closes everything below it, and must not close the gateway's own addresses.
+fn guarded_builtins(reader: &mut Reader<'_>, drafts: &[Draft], upstreams: &[UpstreamConfig]) {
+    for upstream in upstreams {
+        let Some(prefix) = &upstream.provision else {
+            continue;
+        };
+        let closed = drafts.iter().find(|d| {
+            matches!(d.spec.target, Target::Builtin(_)) && is_under(&d.spec.path, prefix)
+        });
+        if let Some(draft) = closed {
+            reader.wrong(
+                &format!("upstreams.{}.provision", upstream.name),
+                format!(
+                    "no client could reach the gateway's own `{}` any more",
+                    draft.spec.path
+                ),
+                "choose a prefix of its own, e.g. \"/people\"",
+            );
+        }
+    }
+}
+
 fn unused_upstreams(
     reader: &Reader<'_>,
     routes: &[Draft],
@@ -374,47 +313,6 @@ fn unused_upstreams(
             ));
         }
     }
-}
-
-fn hosts(reader: &mut Reader<'_>) -> Option<Vec<String>> {
-    let Some(given) = reader.list("hosts") else {
-        reader.show("hosts", "-".to_owned());
-        return None;
-    };
-    if given.is_empty() {
-        reader.wrong(
-            "hosts",
-            "the list is empty, so every request would be refused",
-            "name the hosts, or remove the key: then the gateway answers to every name",
-        );
-    }
-    let mut hosts: Vec<String> = Vec::new();
-    for (text, place) in given {
-        let lower = text.to_ascii_lowercase();
-        let bare = lower.strip_suffix('.').unwrap_or(&lower);
-        // IPv6 addresses stand in brackets in `Host`.
-        let inner = bare.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
-        let fits = match inner {
-            Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-            None => is_host(bare) && !bare.contains(':'),
-        };
-        if !fits {
-            reader.problem(Problem::new(
-                place,
-                format!("`hosts`: `{text}` is not a host name"),
-                "write the bare name, without scheme, port and star: \"tasks.example.com\"",
-            ));
-        } else if hosts.iter().any(|known| known == bare) {
-            reader.problem(Problem::new(
-                place,
-                format!("`hosts`: `{text}` stands here a second time"),
-                "remove one of the two",
-            ));
-        } else {
-            hosts.push(bare.to_owned());
-        }
-    }
-    Some(hosts)
 }
 
 /// Where in the file a problem of the policy lies.

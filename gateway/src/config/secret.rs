@@ -101,7 +101,7 @@ fn read(path: &Path) -> Result<SecretSlice<u8>, (String, String)> {
     Ok(trimmed(bytes))
 }
 
-fn not_permitted(path: &Path) -> (String, String) {
+pub(super) fn not_permitted(path: &Path) -> (String, String) {
     let uid = rustix::process::geteuid().as_raw();
     let shown = path.display();
     let help = format!(

@@ -9,7 +9,7 @@ impl Config {
         let mut addresses: Vec<String> = Vec::new();
         for rule in self.policy.rules() {
             let own = matches!(rule.target, Target::Builtin(_));
-            if own && !is_closed(rule) && !addresses.iter().any(|known| known == rule.path()) {
+            if own && !addresses.iter().any(|known| known == rule.path()) {
                 addresses.push(rule.path().to_owned());
             }
         }
@@ -22,28 +22,33 @@ impl Config {
             .rules()
             .iter()
             .filter_map(|rule| {
-                let methods: Vec<&str> = rule.methods().collect();
-                let open = match (&rule.access, &rule.target) {
-                    (Access::Public, Target::Builtin(Builtin::Jwks)) => "GET, HEAD".to_owned(),
-                    (Access::Public, Target::Builtin(_)) => "POST".to_owned(),
-                    (Access::Public, Target::Upstream(_)) if methods.is_empty() => {
-                        "every method".to_owned()
-                    }
-                    (Access::Public, Target::Upstream(_)) => methods.join(", "),
-                    (Access::ReadPublic, _) => {
-                        if methods.is_empty() || methods.contains(&"GET") {
-                            "GET, HEAD".to_owned()
-                        } else if methods.contains(&"HEAD") {
-                            "HEAD".to_owned()
-                        } else {
-                            return None;
-                        }
-                    }
-                    (Access::Token | Access::Roles(_), _) => return None,
-                };
+                let open = self.open_methods(rule)?;
                 Some(format!("public without a token: {open} {}", rule.path()))
             })
             .collect()
+    }
+
+    fn open_methods(&self, rule: &Rule) -> Option<String> {
+        let methods: Vec<&str> = rule.methods().collect();
+        let takes = |method: &str| methods.is_empty() || methods.contains(&method);
+        let mut open: Vec<&str> = match (&rule.access, &rule.target) {
+            (_, Target::Nowhere) => Vec::new(),
+            (Access::Public, Target::Builtin(Builtin::Jwks)) => vec!["GET", "HEAD"],
+            (Access::Public, Target::Builtin(_)) => vec!["POST"],
+            (Access::Public, Target::Upstream(_)) if methods.is_empty() => vec!["every method"],
+            (Access::Public, Target::Upstream(_)) => methods.clone(),
+            (Access::ReadPublic, _) if takes("GET") => vec!["GET", "HEAD"],
+            (Access::ReadPublic, _) if takes("HEAD") => vec!["HEAD"],
+            (Access::ReadPublic | Access::Token | Access::Roles(_), _) => Vec::new(),
+        };
+        let upstream = matches!(rule.target, Target::Upstream(_));
+        let named = open
+            .iter()
+            .any(|m| matches!(*m, "every method" | "OPTIONS"));
+        if self.auth.habits.options_open && upstream && takes("OPTIONS") && !named {
+            open.push("OPTIONS");
+        }
+        (!open.is_empty()).then(|| open.join(", "))
     }
 
     /// Names of every header that could carry an identity, lower case: all presets' and those that an
@@ -60,9 +65,4 @@ impl Config {
         names.dedup();
         names
     }
-}
-
-/// The rule that closes what is left under the mount.
-fn is_closed(rule: &Rule) -> bool {
-    matches!(&rule.access, Access::Roles(roles) if roles.is_empty())
 }

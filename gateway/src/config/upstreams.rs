@@ -138,13 +138,12 @@ fn origins(
 }
 
 fn is_ourselves(origin: &Origin, server: &ServerConfig) -> bool {
-    let loopback = origin.host == "localhost"
-        || origin
-            .host
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|ip| ip.is_loopback() || ip == server.listen.ip());
-    let ours = server.listen.ip().is_loopback() || server.listen.ip().is_unspecified();
-    server.listen.port() != 0 && origin.port == server.listen.port() && loopback && ours
+    let ours = server.listen.ip();
+    let same_host = match origin.host.parse::<std::net::IpAddr>() {
+        Ok(ip) => ip == ours || (ip.is_loopback() && ours.is_unspecified()),
+        Err(_) => origin.host == "localhost" && (ours.is_loopback() || ours.is_unspecified()),
+    };
+    server.listen.port() != 0 && origin.port == server.listen.port() && same_host
 }
 
 /// Reads `http://host:port`.
@@ -172,11 +171,16 @@ fn parse_origin(text: &str) -> Result<Origin, (String, String)> {
         }
         _ => return Err(not_a_url()),
     }
-    let host = uri.host().unwrap_or_default();
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let written_port = uri.authority().is_some_and(|a| a.as_str().ends_with(':'));
-    let port = uri.port_u16().unwrap_or(80);
-    if !is_host(host) || written_port || port == 0 {
+    let authority = uri.authority().map_or("", |a| a.as_str());
+    let written = uri.host().unwrap_or_default();
+    let host = written.trim_start_matches('[').trim_end_matches(']');
+    let port = match uri.port_u16() {
+        Some(port) => port,
+        None if authority.len() == written.len() => 80,
+        // Something stands behind the host that is no port.
+        None => 0,
+    };
+    if !is_host(host) || port == 0 {
         return Err(not_a_url());
     }
     if uri.path() != "/" || uri.query().is_some() || text.ends_with('?') || text.contains('#') {

@@ -156,9 +156,7 @@ fn every_metric_is_written_under_its_name() {
     metrics.set_view_version(12);
     metrics.set_config_reload(false);
     metrics.set_provision("tasks", 2, 1);
-    metrics.connection_opened();
-    metrics.connection_opened();
-    metrics.connection_closed();
+    metrics.set_connections(1);
     let text = metrics.encode();
     for want in [
         "gateway_build_info{version=\"",
@@ -180,4 +178,23 @@ fn every_metric_is_written_under_its_name() {
         assert!(text.contains(want), "{want} is not in\n{text}");
     }
     assert!(text.ends_with("# EOF\n"));
+}
+
+/// The one test that may take the place that a process has for logs.
+#[test]
+fn records_of_libraries_that_use_log_arrive_and_headers_do_not() {
+    let sink = Sink::default();
+    let subscriber = json_subscriber(&config("trace", true), sink.clone()).expect("subscriber");
+    subscriber.try_init().expect("first");
+    log::warn!(target: "pingora_proxy", "upstream broke");
+    log::info!(target: "pingora_core::server", "s3cret");
+    log::trace!(target: "pingora_core::protocols", "authorization: s3cret");
+    let text = sink.text();
+    assert!(
+        text.contains("upstream broke") && text.contains("pingora_proxy"),
+        "{text}"
+    );
+    assert!(!text.contains("s3cret"), "{text}");
+    let again = init(&config("info", true)).expect_err("second");
+    assert!(matches!(again, TelemetryError::Installed(_)), "{again}");
 }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::{Backend, NOW, everyone, key, named, rules};
+use super::{Backend, NOW, everyone, key, named};
 use crate::store::{Store, UserId, UserPatch, Version};
+use crate::user::ADMIN_ROLE;
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -80,7 +81,7 @@ async fn run(store: &dyn Store, step: &Step) -> String {
         Step::Create { name, admin } => {
             let mut new = named(NAMES[*name]);
             if *admin {
-                new.roles.push(rules::ADMIN_ROLE.to_owned());
+                new.roles.push(ADMIN_ROLE.to_owned());
             }
             format!("{:?}", store.create_user(new, NOW).await)
         }

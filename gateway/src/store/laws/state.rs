@@ -59,6 +59,9 @@ async fn provisioning_state_comes_back(backend: &Backend) {
     );
     let state = ProvisionState {
         cursor: Version(7),
+        highest: 9,
+        resyncs: 2,
+        retries: 1,
         parked: vec![Parked {
             user: UserId(3),
             status: 422,
