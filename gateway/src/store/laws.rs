@@ -9,9 +9,7 @@ use secrecy::SecretString;
 
 use super::model::ModelStore;
 use super::redb::RedbStore;
-use super::{
-    ADMIN_ROLE, Change, Changes, NewUser, SealedKey, Store, User, UserPatch, Version, rules,
-};
+use super::{ADMIN_ROLE, Change, Changes, NewUser, SealedKey, Store, User, UserPatch, Version};
 
 mod crash;
 mod faults;
