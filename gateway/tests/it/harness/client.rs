@@ -219,13 +219,7 @@ impl Client {
 
     async fn head(&mut self) -> Response {
         loop {
-            let mut lines = [httparse::EMPTY_HEADER; 128];
-            let mut parsed = httparse::Response::new(&mut lines);
-            let state = parsed
-                .parse(&self.unread)
-                .unwrap_or_else(|e| panic!("no response ({e}): {}", self.unread.escape_ascii()));
-            if let httparse::Status::Complete(length) = state {
-                let response = from_head(&parsed);
+            if let Some((response, length)) = parse_head(&self.unread) {
                 self.unread.drain(..length);
                 return response;
             }
@@ -293,6 +287,17 @@ impl Client {
             Err(e) if e.kind() == std::io::ErrorKind::ConnectionReset => false,
             Err(e) => panic!("read: {e}"),
         }
+    }
+}
+
+/// A head and its length; `None` where it is not all there yet.
+fn parse_head(bytes: &[u8]) -> Option<(Response, usize)> {
+    let mut lines = [httparse::EMPTY_HEADER; 128];
+    let mut parsed = httparse::Response::new(&mut lines);
+    match parsed.parse(bytes) {
+        Ok(httparse::Status::Complete(length)) => Some((from_head(&parsed), length)),
+        Ok(httparse::Status::Partial) => None,
+        Err(e) => panic!("no response ({e}): {}", bytes.escape_ascii()),
     }
 }
 
