@@ -12,9 +12,7 @@ use pingora::http::RequestHeader;
 
 use crate::config::{IDENTITY_HEADER_NAMES, IdentityHeaders};
 use crate::decision::Permit;
-
-/// Carries the secret that proves to an upstream that a request came through the gateway.
-pub const SECRET_HEADER: &str = "x-gateway-secret";
+use crate::upstream::SECRET_HEADER;
 
 /// Carries the id that ties log lines of one request together.
 pub const REQUEST_ID_HEADER: &str = "x-request-id";
@@ -88,7 +86,7 @@ impl HeaderPlan {
         }
         request.insert_header("X-Request-Id", forwarding.request_id)?;
         if let Some(secret) = &self.secret {
-            request.insert_header("X-Gateway-Secret", secret.clone())?;
+            request.insert_header(SECRET_HEADER, secret.clone())?;
         }
         Ok(())
     }

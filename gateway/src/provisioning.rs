@@ -159,6 +159,3 @@ async fn asked(store: &dyn Store, upstream: &str) -> store::Result<ProvisionStat
 fn asked_name(upstream: &str) -> String {
     format!("{upstream}?asked")
 }
-
-#[cfg(test)]
-mod tests;

@@ -276,7 +276,7 @@ impl Gateway {
         }
         self.upstreams
             .admit(permit.upstream())
-            .map_err(|why| Refusal::UpstreamDown(why.to_string()))
+            .map_err(|why| Refusal::Overloaded(why.to_string()))
     }
 
     async fn serve(

@@ -188,7 +188,7 @@ pub enum Refusal {
     Throttled(Duration),
     /// Every worker is busy and the queue is full.
     #[error("overloaded: {0}")]
-    Overloaded(&'static str),
+    Overloaded(String),
     /// Logins must arrive over https.
     #[error("login over plain http")]
     HttpsRequired,

@@ -44,12 +44,21 @@ struct Upstream {
     /// Shared with the requests that hold a place.
     places: Arc<Semaphore>,
     secret: Option<HeaderValue>,
-    /// The last good answer for each origin, in the order of the configuration.
-    origins: Mutex<Vec<Vec<Arc<Address>>>>,
+    /// In the order of the configuration.
+    origins: Mutex<Vec<Known>>,
     /// All of them in one list.
     addresses: ArcSwap<Vec<Arc<Address>>>,
     turn: AtomicUsize,
     counters: Counters,
+}
+
+/// What is known of one origin.
+#[derive(Debug, Clone, Default)]
+struct Known {
+    /// The last good answer.
+    addresses: Vec<Arc<Address>>,
+    /// The last lookup failed.
+    failing: bool,
 }
 
 #[derive(Debug, Default)]
@@ -259,7 +268,7 @@ impl Upstream {
                 config.max_requests.min(Semaphore::MAX_PERMITS),
             )),
             secret,
-            origins: Mutex::new(vec![Vec::new(); config.origins.len()]),
+            origins: Mutex::new(vec![Known::default(); config.origins.len()]),
             addresses: ArcSwap::default(),
             turn: AtomicUsize::new(0),
             counters: Counters::default(),

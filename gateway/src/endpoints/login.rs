@@ -106,7 +106,7 @@ impl Endpoints {
             .passwords
             .verify(password, hash)
             .await
-            .map_err(|_| Refusal::Overloaded("logins"))?;
+            .map_err(|_| Refusal::Overloaded("logins".to_owned()))?;
         let user = match record {
             Some(record) if verdict.ok && record.user.active => record.user,
             Some(record) => {

@@ -220,7 +220,7 @@ impl Endpoints {
 
     async fn hash(&self, password: SecretString) -> Result<SecretString, Refusal> {
         self.passwords.hash(password).await.map_err(|e| match e {
-            password::NewHashError::Busy(_) => Refusal::Overloaded("password hashing"),
+            password::NewHashError::Busy(_) => Refusal::Overloaded("password hashing".to_owned()),
             password::NewHashError::Hash(why) => Refusal::Internal(why.to_string()),
         })
     }

@@ -104,15 +104,15 @@ impl Client {
     }
 
     async fn send(&self, method: Method, id: UserId, body: Bytes) -> Verdict {
-        match timeout(self.timeout, self.exchange(&method, id, body)).await {
-            Ok(Ok(verdict)) => verdict,
-            Ok(Err(why)) => Verdict::Again(why),
-            Err(_) => Verdict::Again(format!("no answer within {:?}", self.timeout)),
+        match self.exchange(&method, id, body).await {
+            Ok(verdict) => verdict,
+            Err(why) => Verdict::Again(why),
         }
     }
 
+    /// Takes no place at the upstream: there is one such request at a time, and a flood of clients must
+    /// not keep the news of a disabled user from arriving.
     async fn exchange(&self, method: &Method, id: UserId, body: Bytes) -> Result<Verdict, String> {
-        let _place = self.upstreams.admit(self.id).map_err(|e| e.to_string())?;
         let picked = self.upstreams.pick(self.id).map_err(|e| e.to_string())?;
         let mut request = Request::builder()
             .method(method)
@@ -125,30 +125,30 @@ impl Client {
             request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         let request = request.body(Full::new(body)).map_err(|e| e.to_string())?;
-        match self.http.request(request).await {
-            Ok(response) => {
+        match timeout(self.timeout, self.http.request(request)).await {
+            Ok(Ok(response)) => {
                 self.upstreams.connected(self.id, picked.addr);
-                Ok(judge(method, response).await)
+                let status = response.status();
+                Ok(verdict(method, status, &self.body_of(response).await))
             }
-            Err(e) => {
+            Ok(Err(e)) => {
                 if e.is_connect() {
                     self.upstreams.connect_failed(self.id, picked.addr);
                 }
                 Err(chain(&e))
             }
+            Err(_) => Err(format!("no answer within {:?}", self.timeout)),
         }
     }
-}
 
-async fn judge(method: &Method, response: Response<Incoming>) -> Verdict {
-    let status = response.status();
-    // An answer whose body breaks off is an answer all the same.
-    let body = Limited::new(response.into_body(), ANSWER_BYTES)
-        .collect()
-        .await
-        .map(|b| b.to_bytes())
-        .unwrap_or_default();
-    verdict(method, status, &body)
+    /// An answer whose body breaks off or stalls is an answer all the same.
+    async fn body_of(&self, response: Response<Incoming>) -> Bytes {
+        let body = Limited::new(response.into_body(), ANSWER_BYTES).collect();
+        match timeout(self.timeout, body).await {
+            Ok(Ok(whole)) => whole.to_bytes(),
+            Ok(Err(_)) | Err(_) => Bytes::new(),
+        }
+    }
 }
 
 fn verdict(method: &Method, status: StatusCode, body: &[u8]) -> Verdict {

@@ -136,6 +136,9 @@ impl Worker {
                 Some(user) => self.client.put(&user).await,
                 None => self.client.delete(id).await,
             };
+            if failures > 0 && !matches!(verdict, Verdict::Again(_)) {
+                tracing::info!(upstream = %self.upstream, user = id.0, failures, "the upstream takes news of users again");
+            }
             match verdict {
                 Verdict::Acknowledged => {
                     state.highest = state.highest.max(id.0);

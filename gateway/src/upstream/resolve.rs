@@ -91,12 +91,12 @@ impl Upstream {
             }
             match lookup(origin).await {
                 Ok(found) => self.take(index, origin, &found),
-                Err(error) => self.lookup_failed(origin, &error),
+                Err(error) => self.lookup_failed(index, origin, &error),
             }
         }
     }
 
-    fn take(&self, index: usize, origin: &Origin, found: &[SocketAddr]) {
+    pub(super) fn take(&self, index: usize, origin: &Origin, found: &[SocketAddr]) {
         let Some(authority) = authority(origin) else {
             return;
         };
@@ -104,38 +104,49 @@ impl Upstream {
         let Some(known) = origins.get_mut(index) else {
             return;
         };
+        known.failing = false;
         // An address that is still there keeps its ejection.
         let next: Vec<_> = found
             .iter()
             .map(|addr| {
-                known.iter().find(|a| a.addr == *addr).map_or_else(
-                    || Arc::new(Address::new(*addr, authority.clone())),
-                    Arc::clone,
-                )
+                known
+                    .addresses
+                    .iter()
+                    .find(|a| a.addr == *addr)
+                    .map_or_else(
+                        || Arc::new(Address::new(*addr, authority.clone())),
+                        Arc::clone,
+                    )
             })
             .collect();
-        let same =
-            next.len() == known.len() && next.iter().zip(&*known).all(|(a, b)| a.addr == b.addr);
-        if same {
+        let before = known.addresses.iter().map(|a| a.addr);
+        if before.eq(next.iter().map(|a| a.addr)) {
             return;
         }
         tracing::info!(upstream = %self.config.name, host = %origin.host, addresses = ?found, "upstream addresses");
-        *known = next;
-        self.addresses
-            .store(Arc::new(origins.iter().flatten().map(Arc::clone).collect()));
+        known.addresses = next;
+        let all = origins
+            .iter()
+            .flat_map(|k| &k.addresses)
+            .map(Arc::clone)
+            .collect();
+        self.addresses.store(Arc::new(all));
     }
 
-    fn lookup_failed(&self, origin: &Origin, error: &io::Error) {
-        let before = self
-            .counters
+    pub(super) fn lookup_failed(&self, index: usize, origin: &Origin, error: &io::Error) {
+        self.counters
             .lookup_failures
             .fetch_add(1, Ordering::Relaxed);
-        let known = !self.addresses.load().is_empty();
+        let mut origins = self.origins.lock();
+        let Some(known) = origins.get_mut(index) else {
+            return;
+        };
         // One line when it begins; afterwards the counter tells.
-        if before == 0 || known {
+        if !std::mem::replace(&mut known.failing, true) {
             tracing::warn!(
-                upstream = %self.config.name, host = %origin.host, %error, keeps_last_answer = known,
-                "the upstream's name did not resolve; trying again",
+                upstream = %self.config.name, host = %origin.host, %error,
+                keeps = known.addresses.len(),
+                "the upstream's name does not resolve; trying again",
             );
         }
     }

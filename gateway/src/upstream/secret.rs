@@ -119,7 +119,7 @@ fn create(path: &Path) -> io::Result<()> {
         .recursive(true)
         .mode(0o700)
         .create(folder)?;
-    let draft = draft_name(path);
+    let draft = draft_name(path)?;
     let written = write_draft(&draft, line.as_bytes()).and_then(|()| publish(&draft, path));
     let _ = std::fs::remove_file(&draft);
     match written {
@@ -139,15 +139,16 @@ fn publish(draft: &Path, path: &Path) -> io::Result<()> {
     }
 }
 
-fn draft_name(path: &Path) -> PathBuf {
+/// A name of our own, so that two that start together do not write the same draft. Process numbers do
+/// not tell containers on one volume apart.
+fn draft_name(path: &Path) -> io::Result<PathBuf> {
+    let random = getrandom::u64().map_err(io::Error::other)?;
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.new", std::process::id()));
-    path.with_file_name(name)
+    name.push(format!(".{random:016x}.new"));
+    Ok(path.with_file_name(name))
 }
 
 fn write_draft(draft: &Path, content: &[u8]) -> io::Result<()> {
-    // A draft of a process with our number that died: nobody else writes here.
-    let _ = std::fs::remove_file(draft);
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)

@@ -202,5 +202,5 @@ fn a_builtin_may_be_mounted_again_under_the_mount() {
         verdict(&config, "GET", "/api-auth/people/1"),
         "Users roles staff"
     );
-    assert_eq!(verdict(&config, "GET", "/api-auth/peoples"), "Users roles ");
+    assert_eq!(verdict(&config, "GET", "/api-auth/peoples"), "nowhere");
 }
