@@ -188,13 +188,15 @@ fn admit(
 ) -> Result<(), Refusal> {
     let open = match access {
         Access::Public => true,
+        // Some frameworks take a `_method` in the query for the real one: that is no read.
         Access::ReadPublic => {
-            facts.is_plain_read() || (facts.method == Method::Options && habits.options_open)
+            let read = facts.is_plain_read() && !facts.query_overrides_method;
+            read || (facts.method == Method::Options && habits.options_open)
         }
         Access::Token | Access::Roles(_) => false,
     };
     match (identity, access) {
-        (None, _) if !open || facts.query_overrides_method => Err(Refusal::Anonymous),
+        (None, _) if !open => Err(Refusal::Anonymous),
         (Some(verified), Access::Roles(roles)) if !verified.user().has_any_role(roles) => {
             Err(Refusal::Forbidden("role"))
         }

@@ -236,7 +236,7 @@ impl Policy {
     /// Says whether any reading of the path lies where only the gateway itself may write.
     pub fn is_guarded(&self, path: &CanonicalPath) -> bool {
         !self.guarded.is_empty()
-            && path.every_reading(|reading| self.guarded.iter().any(|p| p.matches(reading)))
+            && path.any_reading(|reading| self.guarded.iter().any(|p| p.matches(reading)))
     }
 
     /// The rule that the path as it is forwarded meets first.

@@ -228,7 +228,7 @@ impl ProxyHttp for Gateway {
         let unanswered = session
             .response_written()
             .is_none_or(|r| r.status.is_informational());
-        if unanswered && !failure::is_clients(e) {
+        if unanswered && !failure::is_client_gone(e) {
             ctx.upstream_failure = failure::kind(e);
             if let Err(error) = self.refuse(session, ctx, refusal).await {
                 tracing::debug!(%error, "the client was gone before it could be answered");

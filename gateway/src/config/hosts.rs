@@ -4,6 +4,10 @@ use super::problem::Problem;
 use super::reader::Reader;
 use super::upstreams::is_host;
 
+/// The names of this machine itself. A page in a developer's browser can make any other name point here
+/// (DNS rebinding) and would then find `admin`/`admin` behind it.
+pub(super) const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+
 /// Reads `hosts`, in lower case and without a last dot; `None` where every name is answered.
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<Vec<String>> {
     let Some(given) = reader.list("hosts") else {

@@ -30,9 +30,13 @@ pub(super) fn read(
     reader: &mut Reader<'_>,
     auth: &AuthConfig,
     upstreams: &[UpstreamConfig],
+    insecure_dev: bool,
     warnings: &mut Vec<String>,
 ) -> Policy {
-    let hosts = hosts::read(reader);
+    let hosts = match hosts::read(reader) {
+        _ if insecure_dev => Some(hosts::LOOPBACK.map(str::to_owned).to_vec()),
+        hosts => hosts,
+    };
     if reader.routes.is_empty() {
         reader.problem(Problem::new(
             Place::Absent,

@@ -14,7 +14,7 @@ use crate::answer::Answer;
 use crate::auth::token::Verified;
 use crate::config::ServerConfig;
 use crate::decision::{Permit, Snapshot};
-use crate::policy::{Rule, RuleId};
+use crate::policy::{Access, Rule, RuleId};
 use crate::refusal::{ErrorShape, Refusal, Telling};
 use crate::request::{BadRequest, HeadLimits, RequestFacts, client_address, is_trusted};
 use crate::telemetry::{AccessLine, RequestSample, RouteLabel};
@@ -206,12 +206,16 @@ fn next_request_id() -> String {
     format!("{:08x}-{:x}", *PREFIX, NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// An answer that depends on who asks must not be shared (RFC 9111 §4.1).
+/// Where an address is open and a token is still looked at, an answer may depend on who asked: it must not
+/// be shared (RFC 9111 §4.1). Where a token is needed, caches do not share it anyway (§3.5).
 ///
 /// # Errors
 /// Where the HTTP layer refuses the header.
 pub(super) fn vary_by_credential(response: &mut ResponseHeader, ctx: &Context) -> Result<()> {
-    if ctx.snapshot.habits.errors == ErrorShape::Problem {
+    let mixed = ctx
+        .met()
+        .is_some_and(|rule| matches!(rule.access, Access::Public | Access::ReadPublic));
+    if mixed && ctx.snapshot.habits.errors == ErrorShape::Problem {
         response.append_header(http::header::VARY, "Authorization")?;
     }
     Ok(())

@@ -14,11 +14,14 @@ pub(super) fn unavailable(why: &PickError) -> Box<Error> {
 }
 
 /// The client broke off: there is nobody to answer.
-pub(super) fn is_clients(e: &Error) -> bool {
+pub(super) fn is_client_gone(e: &Error) -> bool {
     *e.esource() == ErrorSource::Downstream
-        && !matches!(
+        && matches!(
             e.etype(),
-            ErrorType::HTTPStatus(_) | ErrorType::ReadTimedout
+            ErrorType::ConnectionClosed
+                | ErrorType::ReadError
+                | ErrorType::WriteError
+                | ErrorType::WriteTimedout
         )
 }
 

@@ -71,7 +71,7 @@ impl CanonicalPath {
     }
 
     /// Says whether `test` holds for any reading.
-    pub fn every_reading(&self, mut test: impl FnMut(&str) -> bool) -> bool {
+    pub fn any_reading(&self, mut test: impl FnMut(&str) -> bool) -> bool {
         test(self.decoded()) || self.other_readings().any(test)
     }
 }
