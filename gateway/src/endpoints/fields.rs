@@ -74,28 +74,20 @@ pub fn text(
     Some(value)
 }
 
-/// Reads a truth value in the spellings of the recorded contract.
+/// Reads a truth value: a JSON boolean, or what a form has in its place.
 pub fn boolean(fields: &Fields, name: &str, errors: &mut FieldErrors) -> Option<bool> {
-    let value = fields.get(name)?;
-    let read = match value {
-        Value::Bool(b) => Some(*b),
-        Value::Number(n) => match n.as_i64() {
-            Some(1) => Some(true),
-            Some(0) => Some(false),
-            _ => None,
-        },
-        Value::String(text) => match text.as_str() {
-            "t" | "T" | "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on"
-            | "On" | "ON" | "1" => Some(true),
-            "f" | "F" | "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off"
-            | "Off" | "OFF" | "0" => Some(false),
-            _ => None,
-        },
+    let read = match fields.get(name)? {
         Value::Null => {
             errors.add(name, "This field may not be null.");
             return None;
         }
-        Value::Array(_) | Value::Object(_) => None,
+        Value::Bool(value) => Some(*value),
+        Value::String(text) if fields.is_form => match text.to_ascii_lowercase().as_str() {
+            "true" | "on" | "yes" | "1" => Some(true),
+            "false" | "off" | "no" | "0" => Some(false),
+            _ => None,
+        },
+        Value::String(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
     };
     if read.is_none() {
         errors.add(name, "Must be a valid boolean.");
