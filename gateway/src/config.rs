@@ -15,8 +15,10 @@ use ipnet::IpNet;
 use secrecy::{SecretSlice, SecretString};
 
 pub use crate::auth::keys::TokenAlgorithm;
+use crate::auth::token::TokenRules;
 use crate::policy::Policy;
 use crate::refusal::Habits;
+use crate::request::HeadLimits;
 
 mod auth;
 mod flags;
@@ -60,6 +62,32 @@ pub struct Config {
     pub log: LogConfig,
     /// What is allowed but deserves a line at start and in `gateway check`.
     pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// What our tokens must look like.
+    pub fn token_rules(&self) -> TokenRules {
+        TokenRules {
+            claims: self.auth.habits.claims,
+            issuer: self.auth.issuer.clone(),
+            audience: self.auth.audience.clone(),
+            ttl: self.auth.access_ttl.as_secs(),
+            leeway: self.auth.leeway.as_secs(),
+            refresh_limit: self.auth.refresh_limit.as_secs(),
+            legacy: self.auth.legacy_tokens,
+        }
+    }
+}
+
+impl Limits {
+    /// The bounds on a request's head.
+    pub fn head(&self) -> HeadLimits {
+        HeadLimits {
+            target_bytes: self.target_bytes,
+            header_bytes: self.header_bytes,
+            headers: self.headers,
+        }
+    }
 }
 
 /// `[server]`
@@ -159,7 +187,7 @@ pub enum Profile {
 }
 
 /// `[auth.password]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PasswordConfig {
     /// Argon2id memory in KiB.
     pub memory_kib: u32,
@@ -178,7 +206,7 @@ pub struct PasswordConfig {
 }
 
 /// `[auth.throttle]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ThrottleConfig {
     /// Failures of one account name before delays begin.
     pub account_failures: u32,

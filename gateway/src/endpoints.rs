@@ -20,29 +20,23 @@ use std::sync::Arc;
 use crate::answer::Answer;
 use crate::auth::password::PasswordWorkers;
 use crate::auth::token::Verified;
-use crate::config::AuthConfig;
 use crate::decision::Snapshot;
 use crate::endpoints::body::Upload;
+use crate::equipment::Equipment;
 use crate::limits::LoginThrottle;
 use crate::policy::Builtin;
-use crate::provisioning::Provisioning;
 use crate::refusal::{ErrorShape, Habits, Refusal};
 use crate::request::{Method, RequestFacts};
 use crate::state::State;
 use crate::telemetry::Metrics;
 use crate::user::UnixSeconds;
 
-/// What the endpoints work with, made once at start.
+/// What the endpoints work with for the life of the process. What the configuration may change comes with
+/// each [`Call`].
 #[derive(Debug)]
 pub struct Endpoints {
     /// Users and keys, and how a change becomes visible.
-    pub state: Arc<State>,
-    /// `[auth]`
-    pub auth: AuthConfig,
-    /// Bytes of a body; more is 413.
-    pub max_body: usize,
-    /// Refuse logins that did not arrive over https.
-    pub require_https: bool,
+    pub state: Arc<State<Equipment>>,
     /// Where the file with the first password may lie.
     pub data_dir: PathBuf,
     /// Weak passwords are taken.
@@ -51,8 +45,6 @@ pub struct Endpoints {
     pub passwords: PasswordWorkers,
     /// Failures per name and attempts per address.
     pub throttle: LoginThrottle,
-    /// Tells upstreams of users.
-    pub provisioning: Arc<Provisioning>,
     /// Counters.
     pub metrics: Arc<Metrics>,
 }
@@ -64,6 +56,8 @@ pub struct Call<'a> {
     pub facts: &'a RequestFacts,
     /// What it was judged by.
     pub snapshot: &'a Snapshot,
+    /// What it is served with.
+    pub equipment: &'a Equipment,
     /// `Accept` as it was sent, several joined.
     pub accept: Option<String>,
     /// Who sent it, where the endpoint looks at that.
@@ -77,6 +71,11 @@ pub struct Call<'a> {
 }
 
 impl Call<'_> {
+    /// Bytes of a body; more is 413.
+    fn max_body(&self) -> usize {
+        self.equipment.server.limits.auth_body_bytes
+    }
+
     /// Habits of the profile.
     pub fn habits(&self) -> &Habits {
         &self.snapshot.habits

@@ -21,7 +21,7 @@ mod initial_password;
 mod signing;
 
 pub use initial_password::{FILE_NAME as INITIAL_PASSWORD_FILE, Retire, retire_initial_password};
-pub use signing::{CONFIGURED_KID, open_keys};
+pub use signing::{CONFIGURED_KID, key_ring, open_keys};
 
 /// The name of the first administrator.
 pub const ADMIN_NAME: &str = "admin";

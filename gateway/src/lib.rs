@@ -30,6 +30,7 @@ pub mod config;
 pub mod decision;
 pub mod edge;
 pub mod endpoints;
+pub mod equipment;
 pub mod first_start;
 pub mod identity_headers;
 pub mod limits;

@@ -11,14 +11,14 @@ use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType, Result};
 
-use crate::config::ServerConfig;
+use crate::config::Limits;
 use crate::decision::{Decision, Permit, decide};
 use crate::endpoints::{Call, Endpoints};
-use crate::identity_headers::{Forwarding, HeaderPlan};
+use crate::equipment::Equipment;
+use crate::identity_headers::Forwarding;
 use crate::refusal::Refusal;
 use crate::respond::{Connection, respond};
-use crate::telemetry::RouteLabel;
-use crate::upstream::{self, Place, Upgrades, UpstreamSet};
+use crate::upstream::{self, Place, Upgrades};
 
 mod context;
 mod failure;
@@ -30,16 +30,8 @@ use upload::SessionUpload;
 /// The gateway as Pingora sees it.
 #[derive(Debug)]
 pub struct Gateway {
-    /// `[server]`
-    pub server: ServerConfig,
     /// Our own addresses, and with them state, store and counters.
     pub endpoints: Arc<Endpoints>,
-    /// The services behind.
-    pub upstreams: Arc<UpstreamSet>,
-    /// What each upstream is told; by upstream index.
-    pub plans: Vec<HeaderPlan>,
-    /// Names of rules in metrics; by rule index.
-    pub route_labels: Vec<RouteLabel>,
 }
 
 #[async_trait]
@@ -51,15 +43,16 @@ impl ProxyHttp for Gateway {
     }
 
     async fn early_request_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<()> {
-        self.bound(session);
-        ctx.arrival = Some(Arrival::read(session, &ctx.snapshot, &self.server));
+        let server = &ctx.current.equipment.server;
+        bound(session, &server.limits);
+        ctx.arrival = Some(Arrival::read(session, &ctx.current.snapshot, server));
         Ok(())
     }
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<bool> {
         let decision = match ctx.facts() {
             Ok(facts) => {
-                let judgement = decide(&ctx.snapshot, facts, ctx.now);
+                let judgement = decide(&ctx.current.snapshot, facts, ctx.now);
                 ctx.rule = judgement.rule;
                 judgement.decision
             }
@@ -80,7 +73,8 @@ impl ProxyHttp for Gateway {
                 self.refuse(session, ctx, refusal).await?;
                 Ok(true)
             }
-            Decision::Forward(permit) => match self.take_place(session, &permit) {
+            Decision::Forward(permit) => match take_place(session, &ctx.current.equipment, &permit)
+            {
                 Ok(place) => {
                     ctx.identify(permit.identity());
                     ctx.decision = "forward";
@@ -103,12 +97,12 @@ impl ProxyHttp for Gateway {
     ) -> Result<Box<HttpPeer>> {
         let permit = ctx.permit()?;
         let id = permit.upstream();
-        let config = self
-            .upstreams
+        let config = ctx
+            .upstreams()
             .config(id)
             .ok_or_else(|| Error::new(ErrorType::InternalError))?;
-        let picked = self
-            .upstreams
+        let picked = ctx
+            .upstreams()
             .pick(id)
             .map_err(|why| failure::unavailable(&why))?;
         let upgrades = if permit.websocket() {
@@ -129,7 +123,7 @@ impl ProxyHttp for Gateway {
         mut e: Box<Error>,
     ) -> Box<Error> {
         if let (Some(permit), Some(picked)) = (&ctx.permit, &ctx.picked) {
-            self.upstreams
+            ctx.upstreams()
                 .connect_failed(permit.upstream(), picked.addr);
         }
         // Nothing was sent, so another address may be tried, whatever the method (RFC 9110 §9.2.2).
@@ -147,7 +141,7 @@ impl ProxyHttp for Gateway {
         ctx: &mut Context,
     ) -> Result<()> {
         if let (Some(permit), Some(picked)) = (&ctx.permit, &ctx.picked) {
-            self.upstreams.connected(permit.upstream(), picked.addr);
+            ctx.upstreams().connected(permit.upstream(), picked.addr);
         }
         Ok(())
     }
@@ -171,12 +165,14 @@ impl ProxyHttp for Gateway {
                 "the target changed after it was judged",
             );
         }
-        let plan = self
+        let plan = ctx
+            .current
+            .equipment
             .plans
             .get(permit.upstream().index())
             .ok_or_else(|| Error::new(ErrorType::InternalError))?;
-        let keep_host = self
-            .upstreams
+        let keep_host = ctx
+            .upstreams()
             .config(permit.upstream())
             .is_some_and(|c| c.preserve_host);
         if let (Some(picked), true) = (&ctx.picked, !keep_host || facts.authority.is_empty()) {
@@ -196,10 +192,12 @@ impl ProxyHttp for Gateway {
         session: &mut Session,
         _body: &mut Option<Bytes>,
         _end_of_stream: bool,
-        _ctx: &mut Context,
+        ctx: &mut Context,
     ) -> Result<()> {
         // Not a sum of our own: a retry replays what was buffered through this filter again.
-        if session.as_downstream().body_bytes_read() as u64 > self.server.limits.body_bytes {
+        if session.as_downstream().body_bytes_read() as u64
+            > ctx.current.equipment.server.limits.body_bytes
+        {
             return Error::e_explain(ErrorType::HTTPStatus(413), "body too large");
         }
         Ok(())
@@ -224,7 +222,7 @@ impl ProxyHttp for Gateway {
         ctx: &mut Context,
     ) -> FailToProxy {
         let refusal = failure::refusal_of(e);
-        let code = refusal.status(&ctx.snapshot.habits);
+        let code = refusal.status(&ctx.current.snapshot.habits);
         let unanswered = session
             .response_written()
             .is_none_or(|r| r.status.is_informational());
@@ -241,7 +239,7 @@ impl ProxyHttp for Gateway {
     }
 
     async fn logging(&self, session: &mut Session, e: Option<&Error>, ctx: &mut Context) {
-        context::record(session, e, ctx, self);
+        context::record(session, e, ctx, &self.endpoints.metrics);
     }
 
     /// Pingora's own error lines: no query, no header.
@@ -250,35 +248,39 @@ impl ProxyHttp for Gateway {
     }
 }
 
+/// Pingora bounds nothing of this by itself.
+fn bound(session: &mut Session, limits: &Limits) {
+    session.set_read_timeout(Some(limits.body_timeout));
+    session.set_write_timeout(Some(limits.write_timeout));
+    session
+        .as_downstream_mut()
+        .set_total_drain_timeout(Some(Duration::from_secs(2)));
+}
+
+/// A place at the upstream, for a body that fits.
+fn take_place(
+    session: &Session,
+    equipment: &Equipment,
+    permit: &Permit,
+) -> std::result::Result<Place, Refusal> {
+    let announced = session
+        .req_header()
+        .headers
+        .get(http::header::CONTENT_LENGTH);
+    let announced: u64 = announced
+        .and_then(|v| v.to_str().ok())
+        .and_then(|v| v.parse().ok())
+        .unwrap_or(0);
+    if announced > equipment.server.limits.body_bytes {
+        return Err(Refusal::TooLarge);
+    }
+    equipment
+        .upstreams
+        .admit(permit.upstream())
+        .map_err(|why| Refusal::Overloaded(why.to_string()))
+}
+
 impl Gateway {
-    /// Pingora bounds nothing here by itself.
-    fn bound(&self, session: &mut Session) {
-        let limits = &self.server.limits;
-        session.set_read_timeout(Some(limits.body_timeout));
-        session.set_write_timeout(Some(limits.write_timeout));
-        session
-            .as_downstream_mut()
-            .set_total_drain_timeout(Some(Duration::from_secs(2)));
-    }
-
-    /// A place at the upstream, for a body that fits.
-    fn take_place(&self, session: &Session, permit: &Permit) -> Result<Place, Refusal> {
-        let announced = session
-            .req_header()
-            .headers
-            .get(http::header::CONTENT_LENGTH);
-        let announced: u64 = announced
-            .and_then(|v| v.to_str().ok())
-            .and_then(|v| v.parse().ok())
-            .unwrap_or(0);
-        if announced > self.server.limits.body_bytes {
-            return Err(Refusal::TooLarge);
-        }
-        self.upstreams
-            .admit(permit.upstream())
-            .map_err(|why| Refusal::Overloaded(why.to_string()))
-    }
-
     async fn serve(
         &self,
         session: &mut Session,
@@ -301,7 +303,8 @@ impl Gateway {
         let accept = (!accept.is_empty()).then(|| accept.join(","));
         let call = Call {
             facts,
-            snapshot: &ctx.snapshot,
+            snapshot: &ctx.current.snapshot,
+            equipment: &ctx.current.equipment,
             identity,
             accept,
             client: arrival.client,

@@ -1,13 +1,14 @@
-//! The one piece of changing state that requests read: a [`Snapshot`], swapped whole.
+//! The one piece of changing state that requests read, swapped whole: a [`Snapshot`], and beside it what
+//! has to change in the same moment.
 //!
-//! Invariant: a snapshot only ever moves forward in the change feed, and a change made through this
-//! process is in the snapshot before the call that made it returns.
+//! Invariants: a request reads one [`Current`] from start to end; a snapshot only ever moves forward in the
+//! change feed; a change made through this process is in the snapshot before the call that made it returns.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::Mutex;
 
 use crate::auth::view::View;
 use crate::decision::Snapshot;
@@ -19,29 +20,39 @@ const BATCH: usize = 1_000;
 /// How often the feed is looked at: the command line changes users from another process.
 pub const POLL: Duration = Duration::from_millis(250);
 
-/// Snapshot, store, and the way from one to the other.
+/// What is true now.
 #[derive(Debug)]
-pub struct State {
-    snapshot: ArcSwap<Snapshot>,
-    store: Arc<dyn Store>,
-    turn: Mutex<()>,
-    changed: Arc<Notify>,
+pub struct Current<E> {
+    /// What requests are judged by.
+    pub snapshot: Snapshot,
+    /// What they are served with.
+    pub equipment: Arc<E>,
 }
 
-impl State {
+/// What is true now, the store, and the way from one to the other.
+#[derive(Debug)]
+pub struct State<E> {
+    current: ArcSwap<Current<E>>,
+    store: Arc<dyn Store>,
+    turn: Mutex<()>,
+}
+
+impl<E> State<E> {
     /// Starts from a snapshot that was read from this store.
-    pub fn new(snapshot: Snapshot, store: Arc<dyn Store>) -> Self {
+    pub fn new(snapshot: Snapshot, equipment: Arc<E>, store: Arc<dyn Store>) -> Self {
         Self {
-            snapshot: ArcSwap::from_pointee(snapshot),
+            current: ArcSwap::from_pointee(Current {
+                snapshot,
+                equipment,
+            }),
             store,
             turn: Mutex::new(()),
-            changed: Arc::default(),
         }
     }
 
     /// What is true now. A request loads it once.
-    pub fn load(&self) -> Arc<Snapshot> {
-        self.snapshot.load_full()
+    pub fn load(&self) -> Arc<Current<E>> {
+        self.current.load_full()
     }
 
     /// The store behind it.
@@ -49,9 +60,14 @@ impl State {
         &self.store
     }
 
-    /// Woken after each change that was taken in.
-    pub fn changed(&self) -> Arc<Notify> {
-        Arc::clone(&self.changed)
+    /// Replaces everything but the view of users, in one moment.
+    pub async fn replace(&self, settings: Snapshot, equipment: Arc<E>) {
+        let _turn = self.turn.lock().await;
+        let view = Arc::clone(&self.load().snapshot.view);
+        self.current.store(Arc::new(Current {
+            snapshot: Snapshot { view, ..settings },
+            equipment,
+        }));
     }
 
     /// Takes in everything that happened in the store since the last time.
@@ -61,7 +77,7 @@ impl State {
     pub async fn catch_up(&self) -> Result<Version> {
         let _turn = self.turn.lock().await;
         let current = self.load();
-        let mut view = View::clone(&current.view);
+        let mut view = View::clone(&current.snapshot.view);
         loop {
             match self.store.changes_since(view.version, BATCH).await? {
                 Changes::Rows(rows) if rows.is_empty() => break,
@@ -79,13 +95,17 @@ impl State {
             }
         }
         let version = view.version;
-        if version != current.view.version {
-            self.snapshot.store(Arc::new(Snapshot {
+        if version != current.snapshot.view.version {
+            let snapshot = Snapshot {
                 view: Arc::new(view),
-                ..Snapshot::clone(&current)
+                ..current.snapshot.clone()
+            };
+            let equipment = Arc::clone(&current.equipment);
+            self.current.store(Arc::new(Current {
+                snapshot,
+                equipment,
             }));
             self.store.note_seen(version).await;
-            self.changed.notify_waiters();
         }
         Ok(version)
     }

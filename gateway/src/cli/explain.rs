@@ -12,8 +12,8 @@ use crate::config::{self, Config};
 use crate::decision::{Decision, Snapshot, decide};
 use crate::policy::Rule;
 use crate::refusal::{Refusal, Telling};
-use crate::request::{HeadLimits, RequestFacts};
-use crate::server::{STORE_FILE, token_rules};
+use crate::request::RequestFacts;
+use crate::server::STORE_FILE;
 
 pub(super) fn run(args: &ExplainArgs, env: &[(String, String)], streams: &mut Streams<'_>) -> Ran {
     let resolved = config::resolve(&args.source, env.to_vec())?;
@@ -35,12 +35,7 @@ pub(super) fn run(args: &ExplainArgs, env: &[(String, String)], streams: &mut St
         }
     };
     let header = header(args, config, token.as_deref())?;
-    let limits = &config.server.limits;
-    let limits = HeadLimits {
-        target_bytes: limits.target_bytes,
-        header_bytes: limits.header_bytes,
-        headers: limits.headers,
-    };
+    let limits = config.server.limits.head();
     let (rule, decision) =
         match RequestFacts::parse(&header, None, &limits, &snapshot.habits.grammar) {
             Ok(facts) => {
@@ -65,7 +60,7 @@ fn without_store(config: &Config) -> Result<Snapshot, Failure> {
     Ok(Snapshot {
         policy: config.policy.clone().into(),
         habits: config.auth.habits.clone().into(),
-        token_rules: token_rules(config).into(),
+        token_rules: config.token_rules().into(),
         keys: KeyRing::new(&[any]).map_err(Failure::failed)?.into(),
         view: View::default().into(),
     })

@@ -14,16 +14,16 @@ const HEALTH_TIME: Duration = Duration::from_secs(3);
 pub(super) fn serve(args: &ServeArgs, env: &[(String, String)], streams: &mut Streams<'_>) -> Ran {
     let resolved = config::resolve(args, env.to_vec())?;
     crate::telemetry::init(&resolved.config.log).map_err(Failure::failed)?;
-    crate::server::run(&resolved.config, resolved.kek_file.as_deref(), streams.out).map_err(
-        |error| {
-            let exit = if error.is_configuration() {
-                Exit::Configuration
-            } else {
-                Exit::Failed
-            };
-            Failure::Text(error.to_string(), exit)
-        },
-    )?;
+    let (args, env) = (args.clone(), env.to_vec());
+    let reread = Box::new(move || config::resolve(&args, env.clone()));
+    crate::server::run(&resolved, reread, streams.out).map_err(|error| {
+        let exit = if error.is_configuration() {
+            Exit::Configuration
+        } else {
+            Exit::Failed
+        };
+        Failure::Text(error.to_string(), exit)
+    })?;
     Ok(Exit::Ok)
 }
 

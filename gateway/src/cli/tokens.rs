@@ -6,13 +6,11 @@ use serde_json::json;
 
 use super::storage::{Storage, block_on, store_failure};
 use super::{Exit, Failure, Ran, Streams, TokenCommand};
-use crate::auth::keys::KeyRing;
 use crate::auth::token::{self, Session};
 use crate::auth::view::View;
 use crate::decision::Snapshot;
 use crate::first_start;
 use crate::seal::Kek;
-use crate::server::{key_material, token_rules};
 use crate::store::Store;
 
 pub(super) fn run(
@@ -60,12 +58,13 @@ pub(super) fn snapshot(storage: &Storage) -> Result<Snapshot, Failure> {
             .map_err(Failure::failed)?;
         Ok((everything, keys))
     })?;
-    let material = key_material(&keys, config.auth.algorithm);
     Ok(Snapshot {
         policy: config.policy.clone().into(),
         habits: config.auth.habits.clone().into(),
-        token_rules: token_rules(config).into(),
-        keys: KeyRing::new(&material).map_err(Failure::failed)?.into(),
+        token_rules: config.token_rules().into(),
+        keys: first_start::key_ring(&keys, config.auth.algorithm)
+            .map_err(Failure::failed)?
+            .into(),
         view: View::new(everything.version, everything.users).into(),
     })
 }

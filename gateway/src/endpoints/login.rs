@@ -43,7 +43,7 @@ impl Endpoints {
             }
             _ => return Err(no_such_method(&call.facts.method)),
         }
-        if self.require_https && !call.https {
+        if call.equipment.server.require_https && !call.https {
             return Err(Refusal::HttpsRequired);
         }
         let (username, password) = self.read_login(call, upload).await?;
@@ -68,13 +68,13 @@ impl Endpoints {
         call: &Call<'_>,
         upload: &mut dyn Upload,
     ) -> Result<(String, SecretString), Refusal> {
-        let fields = body::read(call.facts, upload, self.max_body, call.habits()).await?;
+        let fields = body::read(call.facts, upload, call.max_body(), call.habits()).await?;
         let mut errors = FieldErrors::default();
         let username = text(&fields, USERNAME, true, &mut errors);
         let password = text(&fields, PASSWORD, true, &mut errors);
         if password
             .as_ref()
-            .is_some_and(|p| p.len() > self.auth.password.max_bytes)
+            .is_some_and(|p| p.len() > call.equipment.auth.password.max_bytes)
         {
             errors.add(PASSWORD.name, "This password is too long.");
         }

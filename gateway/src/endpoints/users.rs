@@ -80,7 +80,7 @@ impl Endpoints {
             (Place::One(id), Method::Put | Method::Patch) => {
                 self.change(call, upload, self.existing(id).await?).await
             }
-            (Place::One(id), Method::Delete) => self.remove(self.existing(id).await?).await,
+            (Place::One(id), Method::Delete) => self.remove(call, self.existing(id).await?).await,
             (_, Method::Options) => Ok(describe::answer(
                 "Users",
                 "The users of this gateway.",
@@ -148,7 +148,7 @@ impl Endpoints {
             .create_user(new, call.now)
             .await
             .map_err(store_refusal)?;
-        self.make_known(user.version).await?;
+        self.make_known(call, user.version).await?;
         Ok(Answer::json(201, &shape(&user, call.habits())))
     }
 
@@ -183,7 +183,7 @@ impl Endpoints {
         if first_password_is_over {
             self.retire_first_password().await;
         }
-        self.make_known(user.version).await?;
+        self.make_known(call, user.version).await?;
         Ok(Answer::json(200, &shape(&user, call.habits())))
     }
 
@@ -197,19 +197,24 @@ impl Endpoints {
         }
     }
 
-    async fn remove(&self, user: User) -> Result<Answer, Refusal> {
+    async fn remove(&self, call: &Call<'_>, user: User) -> Result<Answer, Refusal> {
         let store = self.state.store();
         store.remove_user(user.id).await.map_err(store_refusal)?;
         let version = store.head().await.map_err(store_refusal)?;
-        self.make_known(version).await?;
+        self.make_known(call, version).await?;
         Ok(Answer::empty(204))
     }
 
     /// The next request of anybody meets the change, and so does the service behind, if it is up.
-    async fn make_known(&self, version: Version) -> Result<(), Refusal> {
+    async fn make_known(&self, call: &Call<'_>, version: Version) -> Result<(), Refusal> {
         self.state.catch_up().await.map_err(store_refusal)?;
-        self.provisioning.changed();
-        if !self.provisioning.wait_for(version, PROVISION_WAIT).await {
+        call.equipment.provisioning.changed();
+        if !call
+            .equipment
+            .provisioning
+            .wait_for(version, PROVISION_WAIT)
+            .await
+        {
             tracing::warn!(
                 version = version.0,
                 "a service behind has not yet acknowledged a change of users"
@@ -231,7 +236,7 @@ impl Endpoints {
         upload: &mut dyn Upload,
         whole: bool,
     ) -> Result<Input, Refusal> {
-        let fields = body::read(call.facts, upload, self.max_body, call.habits()).await?;
+        let fields = body::read(call.facts, upload, call.max_body(), call.habits()).await?;
         let mut errors = FieldErrors::default();
         let mut input = Input {
             username: text(&fields, USERNAME, whole, &mut errors)
@@ -244,7 +249,7 @@ impl Endpoints {
             && let Err(rule) = password::check_new(
                 password.expose_secret(),
                 name,
-                &self.auth.password,
+                &call.equipment.auth.password,
                 self.insecure_dev,
             )
         {

@@ -45,7 +45,7 @@ impl Endpoints {
         call: &Call<'_>,
         upload: &mut dyn Upload,
     ) -> Result<(String, Verified), Refusal> {
-        let fields = body::read(call.facts, upload, self.max_body, call.habits()).await?;
+        let fields = body::read(call.facts, upload, call.max_body(), call.habits()).await?;
         let mut errors = FieldErrors::default();
         let Some(token) = text(&fields, TOKEN, true, &mut errors) else {
             return Err(Refusal::Fields(errors));

@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret, SecretSlice};
 use zeroize::Zeroizing;
 
 use super::{Config, FirstStartError, OpenedKey, Store, StoreError, UnixSeconds};
+use crate::auth::keys::{KeyError, KeyMaterial, KeyRing};
 use crate::config::TokenAlgorithm;
 use crate::seal::Kek;
 use crate::store::SealedKey;
@@ -64,6 +65,27 @@ pub fn open_keys(
     }
     let kek = Kek::load(kek_path)?;
     sealed.into_iter().map(|key| open(&kek, key)).collect()
+}
+
+/// The ring of these keys: the youngest of the configured algorithm signs, all verify.
+///
+/// # Errors
+/// [`KeyError`] where one of them is no key.
+pub fn key_ring(opened: &[OpenedKey], signing: TokenAlgorithm) -> Result<KeyRing, KeyError> {
+    let mut keys: Vec<KeyMaterial> = opened
+        .iter()
+        .filter_map(|key| {
+            let algorithm = TokenAlgorithm::from_name(&key.algorithm)?;
+            Some(KeyMaterial {
+                kid: key.kid.clone(),
+                algorithm,
+                bytes: key.bytes.clone(),
+            })
+        })
+        .collect();
+    keys.reverse();
+    keys.sort_by_key(|key| key.algorithm != signing);
+    KeyRing::new(&keys)
 }
 
 /// The HS256 secret of the configuration: who sets one wants no other to count.

@@ -9,16 +9,17 @@ use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
 
-use super::Gateway;
 use crate::answer::Answer;
 use crate::auth::token::Verified;
 use crate::config::ServerConfig;
 use crate::decision::{Permit, Snapshot};
+use crate::equipment::Equipment;
 use crate::policy::{Access, Rule, RuleId};
 use crate::refusal::{ErrorShape, Refusal, Telling};
-use crate::request::{BadRequest, HeadLimits, RequestFacts, client_address, is_trusted};
-use crate::telemetry::{AccessLine, RequestSample, RouteLabel};
-use crate::upstream::{Picked, Place};
+use crate::request::{BadRequest, RequestFacts, client_address, is_trusted};
+use crate::state::Current;
+use crate::telemetry::{AccessLine, Metrics, RequestSample, RouteLabel};
+use crate::upstream::{Picked, Place, UpstreamSet};
 use crate::user::{UnixSeconds, UserId};
 
 /// What was read of a request when it came in.
@@ -36,11 +37,7 @@ impl Arrival {
     /// Reads a request once.
     pub fn read(session: &Session, snapshot: &Snapshot, server: &ServerConfig) -> Self {
         let header = session.req_header();
-        let limits = HeadLimits {
-            target_bytes: server.limits.target_bytes,
-            header_bytes: server.limits.header_bytes,
-            headers: server.limits.headers,
-        };
+        let limits = server.limits.head();
         let raw = session
             .as_downstream()
             .as_http1()
@@ -83,8 +80,8 @@ impl Arrival {
 /// One request.
 #[derive(Debug)]
 pub struct Context {
-    /// What it is judged by, from start to end.
-    pub snapshot: Arc<Snapshot>,
+    /// What it is judged by and served with, from start to end.
+    pub current: Arc<Current<Equipment>>,
     /// When it came in, seconds since 1970.
     pub now: UnixSeconds,
     /// Ties log lines together.
@@ -111,9 +108,9 @@ pub struct Context {
 
 impl Context {
     /// A request that has just come in.
-    pub fn new(snapshot: Arc<Snapshot>, now: UnixSeconds) -> Self {
+    pub fn new(current: Arc<Current<Equipment>>, now: UnixSeconds) -> Self {
         Self {
-            snapshot,
+            current,
             now,
             request_id: next_request_id(),
             arrival: None,
@@ -168,9 +165,15 @@ impl Context {
             .ok_or_else(|| Error::new(ErrorType::InternalError))
     }
 
+    /// The services behind.
+    pub fn upstreams(&self) -> &UpstreamSet {
+        &self.current.equipment.upstreams
+    }
+
     /// The rule that the request met.
     pub fn met(&self) -> Option<&Rule> {
-        self.rule.and_then(|id| self.snapshot.policy.rule(id))
+        self.rule
+            .and_then(|id| self.current.snapshot.policy.rule(id))
     }
 
     /// `Allow` of that rule.
@@ -189,7 +192,7 @@ impl Context {
         self.reason = refusal.code();
         self.cause = Some(refusal.to_string());
         refusal.answer(Telling {
-            habits: &self.snapshot.habits,
+            habits: &self.current.snapshot.habits,
             allow: self.allow(),
         })
     }
@@ -215,15 +218,14 @@ pub(super) fn vary_by_credential(response: &mut ResponseHeader, ctx: &Context) -
     let mixed = ctx
         .met()
         .is_some_and(|rule| matches!(rule.access, Access::Public | Access::ReadPublic));
-    if mixed && ctx.snapshot.habits.errors == ErrorShape::Problem {
+    if mixed && ctx.current.snapshot.habits.errors == ErrorShape::Problem {
         response.append_header(http::header::VARY, "Authorization")?;
     }
     Ok(())
 }
 
 /// Counts and logs a request that is over.
-pub(super) fn record(session: &Session, error: Option<&Error>, ctx: &Context, gateway: &Gateway) {
-    let metrics = &gateway.endpoints.metrics;
+pub(super) fn record(session: &Session, error: Option<&Error>, ctx: &Context, metrics: &Metrics) {
     let code = session
         .response_written()
         .map_or(0, |response| response.status.as_u16());
@@ -233,7 +235,7 @@ pub(super) fn record(session: &Session, error: Option<&Error>, ctx: &Context, ga
     let none = RouteLabel::none();
     let route = ctx
         .rule
-        .and_then(|id| gateway.route_labels.get(id.index()))
+        .and_then(|id| ctx.current.equipment.route_labels.get(id.index()))
         .unwrap_or(&none);
     metrics.request(&RequestSample {
         method,
@@ -249,7 +251,7 @@ pub(super) fn record(session: &Session, error: Option<&Error>, ctx: &Context, ga
     };
     metrics.auth_decision(judged, ctx.reason);
     if let (Some(kind), Some(permit)) = (ctx.upstream_failure, &ctx.permit)
-        && let Some(upstream) = gateway.upstreams.config(permit.upstream())
+        && let Some(upstream) = ctx.upstreams().config(permit.upstream())
     {
         metrics.upstream_error(&upstream.name, kind);
     }
