@@ -11,7 +11,8 @@ use jiff::{SignedDuration, Span, SpanRelativeTo};
 use toml::de::DeValue;
 
 use super::{LogFormat, Profile, TokenAlgorithm};
-use crate::refusal::{ClaimSet, ErrorShape, LoginAnswer};
+use crate::auth::token::ClaimSet;
+use crate::refusal::{ErrorShape, LoginAnswer};
 
 /// A value as it was found.
 #[derive(Debug, Clone)]

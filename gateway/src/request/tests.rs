@@ -181,7 +181,7 @@ fn p002_p003_framing_is_unambiguous() {
         assert_eq!(framing(bad), Err(BadRequest::Framing), "{bad:?}");
     }
     let raw = b"POST / HTTP/1.1\r\nHost: a\r\ncontent-LENGTH : 5\r\n\r\n";
-    assert!(has_content_length_line(raw));
+    assert!(head::has_content_length_line(raw));
 }
 
 #[test]

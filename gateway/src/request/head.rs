@@ -1,0 +1,187 @@
+//! How single parts of a request's head are read: in one way, or not at all.
+
+use pingora::http::RequestHeader;
+
+use super::{BadRequest, Body, CanonicalPath, HeadLimits, Method, Upgrade};
+
+/// The target as it stood on the request line. The HTTP layer drops fragments and mends illegal bytes:
+/// what it read is then not what was sent (RFC 9112 §3.2).
+pub(super) fn request_target(raw_head: &[u8]) -> Option<&[u8]> {
+    raw_head
+        .split(|b| *b == b'\n')
+        .next()?
+        .split(|b| *b == b' ')
+        .nth(1)
+}
+
+pub(super) fn check_header_size(
+    header: &RequestHeader,
+    target: usize,
+    limits: &HeadLimits,
+) -> Result<(), BadRequest> {
+    if header.headers.len() > limits.headers {
+        return Err(BadRequest::HeadersTooLarge);
+    }
+    // Four bytes a line for ": " and CRLF.
+    let lines: usize = header
+        .headers
+        .iter()
+        .map(|(n, v)| n.as_str().len() + v.len() + 4)
+        .sum();
+    if target + lines > limits.header_bytes {
+        return Err(BadRequest::HeadersTooLarge);
+    }
+    Ok(())
+}
+
+pub(super) fn read_target(
+    header: &RequestHeader,
+    target: &[u8],
+    method: &Method,
+) -> Result<(CanonicalPath, Option<String>), BadRequest> {
+    if target == b"*" {
+        return if *method == Method::Options {
+            Ok((CanonicalPath::asterisk(), None))
+        } else {
+            Err(BadRequest::Target)
+        };
+    }
+    let text = std::str::from_utf8(target).map_err(|_| BadRequest::Target)?;
+    if !text.starts_with('/') {
+        return Err(BadRequest::Target);
+    }
+    // The HTTP layer's own reading must be the bytes that go upstream, or two readers differ already.
+    if header
+        .uri
+        .path_and_query()
+        .map(http::uri::PathAndQuery::as_str)
+        != Some(text)
+    {
+        return Err(BadRequest::Target);
+    }
+    let (path, query) = match text.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (text, None),
+    };
+    if query.is_some_and(|q| q.bytes().any(|b| b <= b' ' || b >= 0x7f || b == b'#')) {
+        return Err(BadRequest::Target);
+    }
+    Ok((
+        CanonicalPath::parse(path).ok_or(BadRequest::Path)?,
+        query.map(str::to_owned),
+    ))
+}
+
+/// RFC 9112 §6: one framing, or no request.
+pub(super) fn read_framing(
+    header: &RequestHeader,
+    raw_head: Option<&[u8]>,
+) -> Result<Body, BadRequest> {
+    let mut codings = header
+        .headers
+        .get_all(http::header::TRANSFER_ENCODING)
+        .iter();
+    if let Some(coding) = codings.next() {
+        let one_chunked =
+            codings.next().is_none() && coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+        let beside_length = header.headers.contains_key(http::header::CONTENT_LENGTH)
+            || raw_head.is_some_and(has_content_length_line);
+        return if one_chunked && !beside_length {
+            Ok(Body::Unknown)
+        } else {
+            Err(BadRequest::Framing)
+        };
+    }
+    let mut lengths = header.headers.get_all(http::header::CONTENT_LENGTH).iter();
+    match (lengths.next(), lengths.next()) {
+        (None, _)
+            if header.version == http::Version::HTTP_2
+                && !header.send_end_stream().unwrap_or(true) =>
+        {
+            Ok(Body::Unknown)
+        }
+        (None, _) => Ok(Body::Empty),
+        (Some(_), Some(_)) => Err(BadRequest::Framing),
+        (Some(length), None) => {
+            if raw_head.is_some_and(|raw| content_length_lines(raw) > 1) {
+                return Err(BadRequest::Framing);
+            }
+            let text = length.to_str().map_err(|_| BadRequest::Framing)?;
+            if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+                return Err(BadRequest::Framing);
+            }
+            match text.parse::<u64>() {
+                Ok(0) => Ok(Body::Empty),
+                Ok(n) if i64::try_from(n).is_ok() => Ok(Body::Length(n)),
+                _ => Err(BadRequest::Framing),
+            }
+        }
+    }
+}
+
+pub(super) fn has_content_length_line(raw: &[u8]) -> bool {
+    content_length_lines(raw) > 0
+}
+
+fn content_length_lines(raw: &[u8]) -> usize {
+    raw.split(|b| *b == b'\n')
+        .skip(1)
+        .filter(|line| {
+            let name = line.split(|b| *b == b':').next().unwrap_or_default();
+            name.trim_ascii().eq_ignore_ascii_case(b"content-length")
+        })
+        .count()
+}
+
+/// The authority as sent and the bare host name. RFC 9112 §3.2: exactly one, and a host.
+pub(super) fn read_host(header: &RequestHeader) -> Result<(String, String), BadRequest> {
+    let mut hosts = header.headers.get_all(http::header::HOST).iter();
+    let authority = match (hosts.next(), hosts.next()) {
+        (Some(_), Some(_)) => return Err(BadRequest::Host),
+        (Some(host), None) => host.to_str().map_err(|_| BadRequest::Host)?.to_owned(),
+        (None, _) => match header.uri.authority() {
+            Some(authority) if header.version == http::Version::HTTP_2 => {
+                authority.as_str().to_owned()
+            }
+            _ if header.version == http::Version::HTTP_10 => {
+                return Ok((String::new(), String::new()));
+            }
+            _ => return Err(BadRequest::Host),
+        },
+    };
+    let parsed: http::uri::Authority = authority.parse().map_err(|_| BadRequest::Host)?;
+    if authority.contains('@') || parsed.host().is_empty() {
+        return Err(BadRequest::Host);
+    }
+    let port = &authority[parsed.host().len()..];
+    if !(port.is_empty() || port == ":" || parsed.port_u16().is_some()) {
+        return Err(BadRequest::Host);
+    }
+    let host = parsed
+        .host()
+        .strip_suffix('.')
+        .unwrap_or_else(|| parsed.host())
+        .to_ascii_lowercase();
+    Ok((authority, host))
+}
+
+pub(super) fn read_upgrade(header: &RequestHeader, method: &Method) -> Upgrade {
+    let mut values = header.headers.get_all(http::header::UPGRADE).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Upgrade::None,
+        (Some(v), None)
+            if *method == Method::Get && v.as_bytes().eq_ignore_ascii_case(b"websocket") =>
+        {
+            Upgrade::WebSocket
+        }
+        _ => Upgrade::Other,
+    }
+}
+
+/// Frameworks in several languages let `_method=DELETE` in the query replace the method.
+pub(super) fn names_another_method(query: &str) -> bool {
+    form_urlencoded::parse(query.as_bytes()).any(|(name, value)| {
+        name.eq_ignore_ascii_case("_method")
+            && !matches!(value.to_ascii_uppercase().as_str(), "GET" | "HEAD" | "")
+    })
+}
