@@ -101,6 +101,8 @@ pub struct ServerConfig {
     pub data_dir: PathBuf,
     /// Peers whose forwarding headers are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Speak TLS to clients with this certificate.
+    pub tls: Option<TlsFiles>,
     /// Refuse logins that did not arrive over https.
     pub require_https: bool,
     /// Development mode: short passwords work, loopback only, the store is marked.
@@ -113,6 +115,15 @@ pub struct ServerConfig {
     pub drain_delay: Duration,
     /// Bounds on what one client may use.
     pub limits: Limits,
+}
+
+/// `[server.tls]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate and those that lead to its root, PEM.
+    pub cert: PathBuf,
+    /// Its private key, PEM.
+    pub key: PathBuf,
 }
 
 /// `[server.limits]`

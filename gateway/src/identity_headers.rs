@@ -33,6 +33,24 @@ pub struct Forwarding<'a> {
     pub request_id: &'a str,
 }
 
+/// HTTP/2 may split `Cookie` into several lines; HTTP/1.1 has one (RFC 9113 §8.2.3).
+///
+/// # Errors
+/// Where the HTTP layer refuses the header.
+pub fn join_cookies(request: &mut RequestHeader) -> Result<()> {
+    let crumbs: Vec<&[u8]> = request
+        .headers
+        .get_all(http::header::COOKIE)
+        .iter()
+        .map(HeaderValue::as_bytes)
+        .collect();
+    if crumbs.len() < 2 {
+        return Ok(());
+    }
+    let joined = crumbs.join(&b"; "[..]);
+    request.insert_header(http::header::COOKIE, joined)
+}
+
 /// Which headers an upstream gets.
 #[derive(Debug, Clone)]
 pub struct HeaderPlan {

@@ -14,7 +14,8 @@
 //!
 //! **Floor 2, Pingora** — [`server`] builds everything and stops it · [`edge`] connection limits and the
 //! head deadline · [`proxy`] the path of a request · [`endpoints`] our own addresses · [`respond`] the only
-//! writer of local answers · [`identity_headers`] what upstreams learn · [`upstream`] peers · [`admin`] the
+//! writer of local answers · [`identity_headers`] what upstreams learn · [`upstream`] peers · [`tls`] certificates · [`equipment`] what a
+//! configuration gives to requests · [`admin`] the
 //! second listener.
 //!
 //! A request's path: `edge` → [`proxy::Gateway`] reads it ([`request::RequestFacts::parse`]), decides
@@ -45,6 +46,7 @@ pub mod server;
 pub mod state;
 pub mod store;
 pub mod telemetry;
+pub mod tls;
 pub mod upstream;
 pub mod user;
 pub mod username;

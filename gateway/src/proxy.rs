@@ -15,7 +15,7 @@ use crate::config::Limits;
 use crate::decision::{Decision, Permit, decide};
 use crate::endpoints::{Call, Endpoints};
 use crate::equipment::Equipment;
-use crate::identity_headers::Forwarding;
+use crate::identity_headers::{self, Forwarding};
 use crate::refusal::Refusal;
 use crate::respond::{Connection, respond};
 use crate::upstream::{self, Place, Upgrades};
@@ -178,6 +178,7 @@ impl ProxyHttp for Gateway {
         if let (Some(picked), true) = (&ctx.picked, !keep_host || facts.authority.is_empty()) {
             request.insert_header(http::header::HOST, picked.authority.clone())?;
         }
+        identity_headers::join_cookies(request)?;
         let forwarding = Forwarding {
             client: arrival.client,
             scheme: arrival.scheme(),

@@ -26,6 +26,7 @@ use crate::state::State;
 use crate::store::redb::RedbStore;
 use crate::store::{ServerLock, Store, StoreError};
 use crate::telemetry::Metrics;
+use crate::tls::{Certificates, TlsError};
 use crate::upstream::SecretError;
 
 mod greeting;
@@ -35,6 +36,7 @@ mod signals;
 mod tasks;
 
 use listen::Listeners;
+use reload::Reloader;
 
 /// The store's file in the data folder.
 pub const STORE_FILE: &str = "gateway.redb";
@@ -67,6 +69,9 @@ pub enum ServeError {
     /// An upstream's secret can neither be read nor made.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// The certificate of the client listener cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A signing key is no key.
     #[error("{0}")]
     Key(#[from] KeyError),
@@ -86,7 +91,11 @@ impl ServeError {
         match self {
             Self::Listen { why, .. } => why.kind() != std::io::ErrorKind::AddrInUse,
             Self::Store(StoreError::Busy) | Self::System { .. } => false,
-            Self::Store(_) | Self::FirstStart(_) | Self::Secret(_) | Self::Key(_) => true,
+            Self::Store(_)
+            | Self::FirstStart(_)
+            | Self::Secret(_)
+            | Self::Key(_)
+            | Self::Tls(_) => true,
         }
     }
 }
@@ -95,6 +104,7 @@ impl ServeError {
 struct Built {
     endpoints: Arc<Endpoints>,
     prepared: Prepared,
+    certificates: Option<Arc<Certificates>>,
     _lock: ServerLock,
 }
 
@@ -131,6 +141,13 @@ async fn build(resolved: &Resolved) -> Result<Built, ServeError> {
     let view = View::new(everything.version, everything.users);
     let snapshot = settings(config, Arc::new(keys), Arc::new(view));
     store.note_seen(everything.version).await;
+    let certificates = config
+        .server
+        .tls
+        .as_ref()
+        .map(Certificates::load)
+        .transpose()?
+        .map(Arc::new);
     let equipment = Arc::new(Equipment::new(config, Arc::clone(&store))?);
     let passwords =
         PasswordWorkers::new(&config.auth.password).map_err(|e| ServeError::System {
@@ -148,6 +165,7 @@ async fn build(resolved: &Resolved) -> Result<Built, ServeError> {
     Ok(Built {
         endpoints,
         prepared,
+        certificates,
         _lock: lock,
     })
 }
@@ -177,11 +195,15 @@ async fn serve(
     state.load().equipment.start().await;
     tokio::spawn(tasks::follow_feed(state.clone(), readiness.clone()));
     tokio::spawn(tasks::retire_first_password(config.server.data_dir.clone()));
-    tokio::spawn(reload::on_hangup(built.endpoints.clone(), reread));
+    tokio::spawn(reload::on_hangup(Reloader {
+        endpoints: built.endpoints.clone(),
+        certificates: built.certificates.clone(),
+        reread,
+    }));
 
     let (address, admin_address) = listeners.addresses();
-    let proxy = listeners.start_proxy(&config.server, &built.endpoints, &counters, &stopping);
-    let admin = proxy.start_admin(&built.endpoints, &counters, &readiness, &stopping);
+    let proxy = listeners.start_proxy(&config.server, built, &counters, &stopping)?;
+    let admin = proxy.start_admin(&built.endpoints, &counters, &readiness, &stopping)?;
     readiness.set(Part::Keys, true);
     greeting::write(out, config, &built.prepared, address, admin_address);
 

@@ -16,6 +16,8 @@ pub const KEYS: &[&str] = &[
     "server.threads",
     "server.drain",
     "server.drain_delay",
+    "server.tls.cert_file",
+    "server.tls.key_file",
     "server.limits.connections",
     "server.limits.connections_per_ip",
     "server.limits.header_timeout",

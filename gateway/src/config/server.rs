@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use super::problem::{Place, Problem};
 use super::reader::Reader;
 use super::value::{Size, Value as _};
-use super::{Limits, LogConfig, LogFormat, ServerConfig};
+use super::{Limits, LogConfig, LogFormat, ServerConfig, TlsFiles};
 
 /// Reads `[server]`. `data_dir` is the default that the environment gives.
 pub(super) fn read(
@@ -46,12 +46,52 @@ pub(super) fn read(
         admin_listen,
         data_dir,
         trusted_proxies: trusted_proxies(reader),
+        tls: tls(reader),
         require_https: reader.get("server.require_https", false),
         insecure_dev,
         threads,
         drain: reader.get("server.drain", Duration::from_secs(5)),
         drain_delay: reader.get("server.drain_delay", Duration::ZERO),
         limits: limits(reader),
+    }
+}
+
+/// Both files or none. That they hold a certificate and its key is found out before anything listens.
+fn tls(reader: &mut Reader<'_>) -> Option<TlsFiles> {
+    const CERT: &str = "server.tls.cert_file";
+    const KEY: &str = "server.tls.key_file";
+    let (cert, key): (Option<PathBuf>, Option<PathBuf>) =
+        (reader.optional(CERT), reader.optional(KEY));
+    for (name, path) in [(CERT, &cert), (KEY, &key)] {
+        if let Some(path) = path
+            && let Err(error) = std::fs::File::open(path)
+        {
+            reader.wrong(
+                name,
+                format!("{} cannot be read: {error}", path.display()),
+                "name a PEM file that the user of the gateway may read",
+            );
+        }
+    }
+    match (cert, key) {
+        (Some(cert), Some(key)) => Some(TlsFiles { cert, key }),
+        (None, None) => None,
+        (Some(_), None) => {
+            reader.wrong(
+                CERT,
+                "a certificate without its key",
+                "set server.tls.key_file as well",
+            );
+            None
+        }
+        (None, Some(_)) => {
+            reader.wrong(
+                KEY,
+                "a key without its certificate",
+                "set server.tls.cert_file as well",
+            );
+            None
+        }
     }
 }
 
@@ -160,15 +200,16 @@ pub(super) fn read_log(reader: &mut Reader<'_>) -> LogConfig {
 /// What is allowed here but deserves a word.
 pub(super) fn warnings(server: &ServerConfig) -> Vec<String> {
     let mut warnings = Vec::new();
-    if !server.listen.ip().is_loopback() && server.trusted_proxies.is_empty() {
+    let plain = server.tls.is_none();
+    if plain && !server.listen.ip().is_loopback() && server.trusted_proxies.is_empty() {
         warnings.push(format!(
-            "server.listen = {} is reachable from other machines and speaks plain HTTP: passwords and tokens can be read on the way. Put TLS in front and name that proxy in server.trusted_proxies, or listen on 127.0.0.1",
+            "server.listen = {} is reachable from other machines and speaks plain HTTP: passwords and tokens can be read on the way. Set server.tls, or put TLS in front and name that proxy in server.trusted_proxies, or listen on 127.0.0.1",
             server.listen
         ));
     }
-    if server.require_https && server.trusted_proxies.is_empty() {
+    if plain && server.require_https && server.trusted_proxies.is_empty() {
         warnings.push(
-            "server.require_https is set, but server.trusted_proxies is empty: every login is refused, because nobody is believed to have spoken https"
+            "server.require_https is set, but neither server.tls nor server.trusted_proxies is: every login is refused, because nobody is believed to have spoken https"
                 .to_owned(),
         );
     }

@@ -35,6 +35,7 @@ impl<P: HttpServerApp> HeadDeadline<P> {
     pub(super) fn new(app: P, limits: &EdgeLimits, counters: Arc<EdgeCounters>) -> Self {
         let mut options = app.server_options().cloned().unwrap_or_default();
         // Pingora counts reuses: a connection with n left serves n + 1 requests.
+        options.h2_idle_timeout = Some(limits.keep_alive);
         options.keepalive_request_limit = Some(limits.keep_alive_requests.saturating_sub(1));
         Self {
             app: Arc::new(app),

@@ -46,6 +46,14 @@ pub(super) fn read_target(
             Err(BadRequest::Target)
         };
     }
+    // HTTP/2 names the scheme; another than these two is for another kind of server (RFC 9113 §8.3.1).
+    if header
+        .uri
+        .scheme_str()
+        .is_some_and(|scheme| scheme != "http" && scheme != "https")
+    {
+        return Err(BadRequest::Target);
+    }
     let text = std::str::from_utf8(target).map_err(|_| BadRequest::Target)?;
     if !text.starts_with('/') {
         return Err(BadRequest::Target);

@@ -53,12 +53,17 @@ fn text(config: &Config, prepared: &Prepared, address: SocketAddr, admin: Socket
         Profile::DrfJwt => "JWT",
     };
     let mount = &config.auth.mount;
+    let http = if config.server.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
     line(format_args!("\ntry it:"));
     line(format_args!(
-        "  curl -s http://{address}{mount}/ -d username=admin --data-urlencode \"password={password}\""
+        "  curl -s {http}://{address}{mount}/ -d username=admin --data-urlencode \"password={password}\""
     ));
     line(format_args!(
-        "  curl -si http://{address}/ -X POST -H \"Authorization: {scheme} <token>\""
+        "  curl -si {http}://{address}/ -X POST -H \"Authorization: {scheme} <token>\""
     ));
     text
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use pingora::apps::ServerApp;
 use pingora::apps::http_app::HttpServer;
+use pingora::listeners::tls::TlsSettings;
 use pingora::server::Fds;
 use pingora::server::configuration::ServerConf;
 use pingora::services::Service as _;
@@ -15,12 +16,13 @@ use pingora::services::listening::Service;
 use pingora_runtime::{BlockingPoolOpts, Runtime, RuntimeBuilder};
 use tokio::sync::watch;
 
-use super::ServeError;
+use super::{Built, ServeError};
 use crate::admin::{Admin, Readiness};
 use crate::config::ServerConfig;
 use crate::edge::{self, EdgeCounters, EdgeLimits};
 use crate::endpoints::Endpoints;
 use crate::proxy::Gateway;
+use crate::tls::Certificates;
 
 /// Tries of one request against an upstream, the first included.
 const TRIES: usize = 2;
@@ -72,25 +74,26 @@ impl Listeners {
     pub(super) fn start_proxy(
         self,
         server: &ServerConfig,
-        endpoints: &Arc<Endpoints>,
+        built: &Built,
         counters: &Arc<EdgeCounters>,
         stopping: &watch::Receiver<bool>,
-    ) -> ProxyRunning {
+    ) -> Result<ProxyRunning, ServeError> {
         let conf = ServerConf {
             threads: server.threads,
             max_retries: TRIES,
             ..ServerConf::default()
         };
         let gateway = Gateway {
-            endpoints: Arc::clone(endpoints),
+            endpoints: Arc::clone(&built.endpoints),
         };
         let http = pingora::proxy::http_proxy(&Arc::new(conf), gateway);
         let app = edge::guard(http, &EdgeLimits::from(server), Arc::clone(counters));
-        let proxy = start("proxy", app, self.clients, server.threads, stopping);
-        ProxyRunning {
+        let tls = built.certificates.clone();
+        let proxy = start("proxy", app, self.clients, tls, server.threads, stopping)?;
+        Ok(ProxyRunning {
             proxy,
             admin: self.admin,
-        }
+        })
     }
 }
 
@@ -102,7 +105,7 @@ impl ProxyRunning {
         counters: &Arc<EdgeCounters>,
         readiness: &Arc<Readiness>,
         stopping: &watch::Receiver<bool>,
-    ) -> Running {
+    ) -> Result<Running, ServeError> {
         let (endpoints, counters) = (Arc::clone(endpoints), Arc::clone(counters));
         let text = Arc::new(move || {
             let metrics = &endpoints.metrics;
@@ -112,10 +115,11 @@ impl ProxyRunning {
             metrics.encode()
         });
         let app = HttpServer::new_app(Admin::new(Arc::clone(readiness), text));
-        Running {
+        let admin = start("admin", app, self.admin, None, 1, stopping)?;
+        Ok(Running {
             proxy: self.proxy,
-            admin: start("admin", app, self.admin, 1, stopping),
-        }
+            admin,
+        })
     }
 }
 
@@ -162,9 +166,10 @@ fn start<A: ServerApp + Send + Sync + 'static>(
     name: &'static str,
     app: A,
     bound: Bound,
+    tls: Option<Arc<Certificates>>,
     threads: usize,
     stopping: &watch::Receiver<bool>,
-) -> Runtime {
+) -> Result<Runtime, ServeError> {
     // No work stealing: a connection stays on its thread, which costs a fifth less CPU per request.
     let runtime = RuntimeBuilder::new(threads, name)
         .work_steal(false)
@@ -178,10 +183,27 @@ fn start<A: ServerApp + Send + Sync + 'static>(
     fds.add(address.clone(), bound.socket.into_raw_fd());
     let fds = Arc::new(Mutex::new(fds));
     let mut service = Service::new(name.to_owned(), app);
-    service.add_tcp(&address);
+    match tls {
+        None => service.add_tcp(&address),
+        Some(certificates) => {
+            service.add_tls_with_settings(&address, None, tls_settings(certificates)?);
+        }
+    }
     let stopping = stopping.clone();
     runtime
         .get_handle()
         .spawn(async move { service.start_service(Some(fds), stopping, threads).await });
-    runtime
+    Ok(runtime)
+}
+
+/// TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1 by ALPN (RFC 7301).
+fn tls_settings(certificates: Arc<Certificates>) -> Result<TlsSettings, ServeError> {
+    // The resolver takes the place of the two files.
+    let mut settings = TlsSettings::intermediate("", "").map_err(|e| ServeError::System {
+        what: "set TLS up",
+        why: e.to_string(),
+    })?;
+    settings.set_cert_resolver(certificates);
+    settings.enable_h2();
+    Ok(settings)
 }

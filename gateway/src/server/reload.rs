@@ -12,9 +12,17 @@ use crate::config::{Config, ServerConfig};
 use crate::endpoints::Endpoints;
 use crate::equipment::Equipment;
 use crate::state::Current;
+use crate::tls::Certificates;
+
+/// What a reload works on.
+pub(super) struct Reloader {
+    pub(super) endpoints: Arc<Endpoints>,
+    pub(super) certificates: Option<Arc<Certificates>>,
+    pub(super) reread: Reread,
+}
 
 /// Reads the configuration again at each SIGHUP.
-pub(super) async fn on_hangup(endpoints: Arc<Endpoints>, reread: Reread) {
+pub(super) async fn on_hangup(reloader: Reloader) {
     let mut hangup = match signal(SignalKind::hangup()) {
         Ok(hangup) => hangup,
         Err(error) => {
@@ -23,8 +31,11 @@ pub(super) async fn on_hangup(endpoints: Arc<Endpoints>, reread: Reread) {
         }
     };
     while hangup.recv().await.is_some() {
-        let reloaded = reload(&endpoints, &reread).await;
-        endpoints.metrics.set_config_reload(reloaded.is_ok());
+        let reloaded = reloader.reload().await;
+        reloader
+            .endpoints
+            .metrics
+            .set_config_reload(reloaded.is_ok());
         match reloaded {
             Ok(()) => tracing::info!("the configuration was read again and is in effect"),
             Err(why) => tracing::error!(
@@ -34,22 +45,40 @@ pub(super) async fn on_hangup(endpoints: Arc<Endpoints>, reread: Reread) {
     }
 }
 
-async fn reload(endpoints: &Endpoints, reread: &Reread) -> Result<(), String> {
-    let mut config = reread().map_err(|problems| problems.to_string())?.config;
-    let current = endpoints.state.load();
-    keep_what_needs_a_restart(&mut config, &current)?;
-    let equipment = Arc::new(
-        Equipment::new(&config, Arc::clone(endpoints.state.store()))
-            .map_err(|error| error.to_string())?,
-    );
-    equipment.start().await;
-    // Keys and users are the store's.
-    let old = &current.snapshot;
-    let settings = settings(&config, Arc::clone(&old.keys), Arc::clone(&old.view));
-    endpoints.state.replace(settings, equipment).await;
-    // From here on nobody begins with the old equipment.
-    current.equipment.retire();
-    Ok(())
+impl Reloader {
+    async fn reload(&self) -> Result<(), String> {
+        let endpoints = &self.endpoints;
+        let mut config = (self.reread)()
+            .map_err(|problems| problems.to_string())?
+            .config;
+        let current = endpoints.state.load();
+        keep_what_needs_a_restart(&mut config, &current)?;
+        let equipment = Arc::new(
+            Equipment::new(&config, Arc::clone(endpoints.state.store()))
+                .map_err(|error| error.to_string())?,
+        );
+        match (&self.certificates, &config.server.tls) {
+            (Some(certificates), Some(files)) => certificates
+                .reload(files)
+                .map_err(|error| error.to_string())?,
+            (None, None) => {}
+            _ => {
+                return Err(
+                    "TLS cannot be switched on or off while the gateway runs: restart it"
+                        .to_owned(),
+                );
+            }
+        }
+        // From here on nothing fails.
+        equipment.start().await;
+        // Keys and users are the store's.
+        let old = &current.snapshot;
+        let settings = settings(&config, Arc::clone(&old.keys), Arc::clone(&old.view));
+        endpoints.state.replace(settings, equipment).await;
+        // From here on nobody begins with the old equipment.
+        current.equipment.retire();
+        Ok(())
+    }
 }
 
 /// Some settings are built into what runs. Where they differ, they stay as they were and are named.

@@ -14,6 +14,7 @@ pub(super) fn config(data_dir: &Path) -> Config {
     let second = Duration::from_secs(1);
     Config {
         server: ServerConfig {
+            tls: None,
             listen: "127.0.0.1:0".parse().unwrap(),
             admin_listen: "127.0.0.1:0".parse().unwrap(),
             data_dir: data_dir.to_owned(),
