@@ -94,7 +94,10 @@ impl Endpoints {
         upload: &mut dyn Upload,
         allow: Option<&str>,
     ) -> Result<Answer, Refusal> {
-        if let Some(redirect) = slash_redirect(call) {
+        // A well-known file has one address (RFC 8615), and no recorded one.
+        if builtin != Builtin::Jwks
+            && let Some(redirect) = slash_redirect(call)
+        {
             return Ok(redirect);
         }
         if call.habits().errors == ErrorShape::Drf && !negotiate::takes_json(call.accept.as_deref())

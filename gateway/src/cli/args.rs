@@ -11,8 +11,13 @@ Examples:
   gateway serve --upstream http://127.0.0.1:8000     login and tokens in front of one service
   gateway serve --config config/gateway.toml         with a configuration file
   gateway check --config config/gateway.toml         is it right, and what does it open?
-  gateway explain DELETE /tasks/1/                   who may do that?
+  gateway explain DELETE /tasks/1/ --config config/gateway.toml      who may do that?
   gateway user add alice --role admin                asks for the password
+  gateway admin initial-password                     the password that the first start made
+
+Commands about users, tokens and keys work on the data folder, beside a running gateway or without one.
+Name it as the gateway was started: with the same --config or --data-dir; without them it is the
+folder of a gateway that was started with --upstream.
 
 Exit codes: 0 ok, 1 failed, 2 usage, 3 configuration, 4 unreachable.";
 
@@ -40,8 +45,9 @@ Examples:
     /// Say what the access rules make of a request, and why.
     #[command(after_help = "\
 Examples:
-  gateway explain GET /tasks/
-  gateway explain POST /tasks/ --token \"$TOKEN\"")]
+  gateway explain GET /tasks/ --config config/gateway.toml
+  gateway explain POST /tasks/ --config config/gateway.toml --token \"$TOKEN\"
+  gateway explain DELETE /anything --upstream http://127.0.0.1:8000")]
     Explain(ExplainArgs),
     /// Manage users; works beside a running gateway.
     User {
@@ -55,7 +61,7 @@ Examples:
         #[command(subcommand)]
         command: TokenCommand,
     },
-    /// Look after telling services about users.
+    /// See what services were told about users, and tell them again.
     Provision {
         /// What to do.
         #[command(subcommand)]
@@ -75,7 +81,7 @@ Examples:
         #[command(subcommand)]
         command: ConfigCommand,
     },
-    /// The first administrator.
+    /// Look up the first administrator's password.
     Admin {
         /// What to do.
         #[command(subcommand)]
@@ -135,7 +141,7 @@ pub struct StoreArgs {
     /// The configuration file (or the environment variable GATEWAY_CONFIG).
     #[arg(long, short = 'c', value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// The folder that holds users and keys.
+    /// The folder that holds users and keys, instead of the configured or the default one.
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
 }
@@ -188,7 +194,7 @@ Examples:
     Add {
         /// Name to log in with.
         name: String,
-        /// A role; may be given several times.
+        /// A role; may be given several times. `admin` may manage users.
         #[arg(long = "role", value_name = "ROLE")]
         roles: Vec<String>,
         /// E-mail address.
@@ -277,7 +283,7 @@ Examples:
 /// `token …`
 #[derive(Debug, Subcommand)]
 pub enum TokenCommand {
-    /// Make a token for a user, as a log-in would.
+    /// Make a token for a user without the password, as a log-in would make it.
     Mint {
         /// Name of the user.
         name: String,
@@ -366,7 +372,7 @@ pub enum ConfigCommand {
 /// `admin …`
 #[derive(Debug, Subcommand)]
 pub enum AdminCommand {
-    /// Print the random password that the first start made.
+    /// Print the random password that the first start made, while its file is there.
     InitialPassword {
         /// Which store.
         #[command(flatten)]

@@ -31,7 +31,11 @@ pub(super) fn run(args: &ExplainArgs, env: &[(String, String)], streams: &mut St
                 config: args.source.config.clone(),
                 data_dir: args.source.data_dir.clone(),
             };
-            snapshot(&Storage::open(&store, env)?)?
+            // The rules are those that were asked about (`--access`); the store knows keys and users.
+            Snapshot {
+                policy: config.policy.clone().into(),
+                ..snapshot(&Storage::open(&store, env)?)?
+            }
         }
     };
     let header = header(args, config, token.as_deref())?;

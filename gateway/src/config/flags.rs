@@ -17,13 +17,13 @@ pub struct ServeArgs {
     /// token: everything needs a token.
     #[arg(long, value_name = "ACCESS", requires = "upstream", value_parser = ["read-public", "token"])]
     pub access: Option<String>,
-    /// Where clients connect, e.g. 127.0.0.1:8080.
+    /// Where clients connect (without a file: 127.0.0.1:8080).
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<String>,
-    /// Where /livez, /readyz and /metrics are served, e.g. 127.0.0.1:9901.
+    /// Where /livez, /readyz and /metrics are served (without a file: 127.0.0.1:9901).
     #[arg(long, value_name = "ADDR")]
     pub admin_listen: Option<String>,
-    /// The folder that holds users, keys and the first password.
+    /// The folder that holds users, keys and the first password (without a file: ~/.local/state/gateway).
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// For trying things out on this machine only: short passwords such as admin/admin work.
