@@ -112,7 +112,13 @@ pub fn resolve_text(
     };
     let auth = auth::read(&mut reader, secrets, args.insecure_dev, &mut warnings);
     let upstreams = upstreams::read(&mut reader, &server);
-    let policy = routes::read(&mut reader, &auth, &upstreams, &mut warnings);
+    let policy = routes::read(
+        &mut reader,
+        &auth,
+        &upstreams,
+        args.insecure_dev,
+        &mut warnings,
+    );
     let log = server::read_log(&mut reader);
     warnings.extend(server::warnings(&server));
 

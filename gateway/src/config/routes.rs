@@ -30,9 +30,10 @@ pub(super) fn read(
     reader: &mut Reader<'_>,
     auth: &AuthConfig,
     upstreams: &[UpstreamConfig],
+    insecure_dev: bool,
     warnings: &mut Vec<String>,
 ) -> Policy {
-    let hosts = hosts::read(reader);
+    let hosts = hosts::read(reader, insecure_dev);
     if reader.routes.is_empty() {
         reader.problem(Problem::new(
             Place::Absent,
