@@ -95,7 +95,10 @@ impl Endpoints {
         upload: &mut dyn Upload,
         allow: Option<&str>,
     ) -> Result<Answer, Refusal> {
-        if let Some(redirect) = slash_redirect(call) {
+        // The address of the keys is fixed by RFC 8615, without a slash.
+        if builtin != Builtin::Jwks
+            && let Some(redirect) = slash_redirect(call)
+        {
             return Ok(redirect);
         }
         if call.habits().errors == ErrorShape::Drf && !negotiate::takes_json(call.accept.as_deref())
