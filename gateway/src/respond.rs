@@ -41,14 +41,16 @@ pub async fn respond(session: &mut Session, answer: &Answer, connection: Connect
         .req_header()
         .headers
         .contains_key(http::header::EXPECT);
-    let whole = connection == Connection::Keep
-        && !expects_continue
-        && drain(session, DRAIN_BYTES, DRAIN_TIME).await;
     // A body that a client holds back until it hears `100 Continue` is never asked for just to be dropped.
-    if !whole && !session.as_downstream_mut().is_body_done() {
-        session.set_keepalive(None);
-    }
-    if connection == Connection::Close {
+    // Pingora calls a body done that broke off in a bad chunk too: only a whole one is known to end where
+    // the next request begins.
+    let keep = connection == Connection::Keep
+        && if expects_continue {
+            session.as_downstream_mut().is_body_done()
+        } else {
+            drain(session, DRAIN_BYTES, DRAIN_TIME).await
+        };
+    if !keep {
         session.set_keepalive(None);
     }
     let is_head = session.req_header().method == http::Method::HEAD;

@@ -4,12 +4,21 @@ use super::problem::Problem;
 use super::reader::Reader;
 use super::upstreams::is_host;
 
-/// The names of this machine itself. A page in a developer's browser can make any other name point here
-/// (DNS rebinding) and would then find `admin`/`admin` behind it.
-pub(super) const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+/// What development mode answers to. A page of the Internet whose name is pointed at this machine (DNS
+/// rebinding) would otherwise reach a gateway with known passwords through its visitor's browser.
+const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
-/// Reads `hosts`, in lower case and without a last dot; `None` where every name is answered.
-pub(super) fn read(reader: &mut Reader<'_>) -> Option<Vec<String>> {
+/// The names to answer to; `None` where every name is answered.
+pub(super) fn read(reader: &mut Reader<'_>, insecure_dev: bool) -> Option<Vec<String>> {
+    let configured = configured(reader);
+    if insecure_dev {
+        return Some(LOOPBACK.map(str::to_owned).to_vec());
+    }
+    configured
+}
+
+/// Reads `hosts`, in lower case and without a last dot.
+fn configured(reader: &mut Reader<'_>) -> Option<Vec<String>> {
     let Some(given) = reader.list("hosts") else {
         reader.show("hosts", "-".to_owned());
         return None;

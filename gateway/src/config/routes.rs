@@ -33,10 +33,7 @@ pub(super) fn read(
     insecure_dev: bool,
     warnings: &mut Vec<String>,
 ) -> Policy {
-    let hosts = match hosts::read(reader) {
-        _ if insecure_dev => Some(hosts::LOOPBACK.map(str::to_owned).to_vec()),
-        hosts => hosts,
-    };
+    let hosts = hosts::read(reader, insecure_dev);
     if reader.routes.is_empty() {
         reader.problem(Problem::new(
             Place::Absent,

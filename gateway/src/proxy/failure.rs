@@ -13,7 +13,8 @@ pub(super) fn unavailable(why: &PickError) -> Box<Error> {
     Error::explain(NO_PEER, why.to_string())
 }
 
-/// The client broke off: there is nobody to answer.
+/// The client broke off: there is nobody to answer. A request that only turns out to be wrong while it is
+/// forwarded (a bad chunk, a `Connection` that names what it may not) is answered.
 pub(super) fn is_client_gone(e: &Error) -> bool {
     *e.esource() == ErrorSource::Downstream
         && matches!(

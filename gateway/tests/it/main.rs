@@ -8,6 +8,7 @@
 )]
 
 mod admin;
+mod e2e;
 mod edge;
 mod harness;
 mod provisioning;

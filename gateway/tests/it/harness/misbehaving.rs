@@ -30,6 +30,8 @@ pub(crate) enum Misbehaviour {
     ClosesSilently,
     /// Sends the head and one chunk, then nothing.
     StallsInBody,
+    /// Answers the first request of a connection, and closes on the second one.
+    AnswersOnceThenCloses,
 }
 
 /// A running upstream; stops when dropped.
@@ -38,6 +40,7 @@ pub(crate) struct Misbehaving {
     /// Where it listens.
     pub(crate) addr: SocketAddr,
     taken: Arc<AtomicUsize>,
+    heads: Arc<AtomicUsize>,
     accepting: AbortHandle,
 }
 
@@ -47,18 +50,20 @@ impl Misbehaving {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
         let addr = listener.local_addr().expect("an address");
         let taken = Arc::new(AtomicUsize::new(0));
-        let counter = Arc::clone(&taken);
+        let heads = Arc::new(AtomicUsize::new(0));
+        let (counter, head_counter) = (Arc::clone(&taken), Arc::clone(&heads));
         let accepting = tokio::spawn(async move {
             // Dropped together with this task.
             let mut serving = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 counter.fetch_add(1, Ordering::SeqCst);
-                serving.spawn(misbehave(stream, how));
+                serving.spawn(misbehave(stream, how, Arc::clone(&head_counter)));
             }
         });
         Self {
             addr,
             taken,
+            heads,
             accepting: accepting.abort_handle(),
         }
     }
@@ -71,6 +76,11 @@ impl Misbehaving {
     /// Connections so far.
     pub(crate) fn taken(&self) -> usize {
         self.taken.load(Ordering::SeqCst)
+    }
+
+    /// Request heads so far.
+    pub(crate) fn heads(&self) -> usize {
+        self.heads.load(Ordering::SeqCst)
     }
 }
 
@@ -89,10 +99,11 @@ pub(crate) fn refusing() -> (SocketAddr, TcpSocket) {
     (socket.local_addr().expect("an address"), socket)
 }
 
-async fn misbehave(mut stream: TcpStream, how: Misbehaviour) {
+async fn misbehave(mut stream: TcpStream, how: Misbehaviour, heads: Arc<AtomicUsize>) {
     if !read_head(&mut stream).await {
         return;
     }
+    heads.fetch_add(1, Ordering::SeqCst);
     let bytes: &[u8] = match how {
         Misbehaviour::NeverAnswers => b"",
         Misbehaviour::Resets => {
@@ -111,6 +122,15 @@ async fn misbehave(mut stream: TcpStream, how: Misbehaviour) {
         }
         Misbehaviour::ClosesAfterHeaders => b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n",
         Misbehaviour::ClosesSilently => return,
+        Misbehaviour::AnswersOnceThenCloses => {
+            let _ = stream
+                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+                .await;
+            if read_head(&mut stream).await {
+                heads.fetch_add(1, Ordering::SeqCst);
+            }
+            return;
+        }
         Misbehaviour::StallsInBody => {
             b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n"
         }

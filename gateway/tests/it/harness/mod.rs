@@ -8,15 +8,19 @@
 use std::future::Future;
 use std::time::Duration;
 
+pub(crate) mod ask;
 pub(crate) mod client;
 pub(crate) mod gateway;
 pub(crate) mod misbehaving;
+pub(crate) mod process;
 pub(crate) mod recording;
 pub(crate) mod serve;
 
 mod tests;
 
+pub(crate) use ask::ask;
 pub(crate) use client::{Client, Response};
+pub(crate) use gateway::{Gateway, Home, Pair, task};
 pub(crate) use recording::{Recording, answer};
 
 /// No single step of a test takes longer, even on a busy machine.
