@@ -2,6 +2,7 @@
 
 pub mod claims;
 pub mod credential;
+pub mod external;
 pub mod keys;
 pub mod password;
 pub mod token;

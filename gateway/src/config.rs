@@ -14,6 +14,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use secrecy::{SecretSlice, SecretString};
 
+use crate::auth::external::ExternalIssuer;
 pub use crate::auth::keys::TokenAlgorithm;
 use crate::auth::token::TokenRules;
 use crate::policy::Policy;
@@ -21,6 +22,7 @@ use crate::refusal::Habits;
 use crate::request::HeadLimits;
 
 mod auth;
+mod external;
 mod flags;
 mod hosts;
 mod identity;
@@ -186,6 +188,8 @@ pub struct AuthConfig {
     pub password: PasswordConfig,
     /// Login throttling.
     pub throttle: ThrottleConfig,
+    /// Other issuers whose tokens are accepted.
+    pub external: Vec<ExternalIssuer>,
 }
 
 /// Which wire contract the gateway speaks by default.

@@ -5,8 +5,9 @@
 use std::sync::Arc;
 
 use crate::auth::credential::Credential;
+use crate::auth::external::ExternalIssuer;
 use crate::auth::keys::KeyRing;
-use crate::auth::token::{self, TokenRules, Verified};
+use crate::auth::token::{self, TokenRules, Trust, Verified};
 use crate::auth::view::View;
 use crate::policy::{Access, Builtin, Policy, Rule, RuleId, Target, UpstreamId};
 use crate::refusal::{Habits, Refusal};
@@ -26,6 +27,28 @@ pub struct Snapshot {
     pub keys: Arc<KeyRing>,
     /// Users.
     pub view: Arc<View>,
+    /// Other issuers.
+    pub external: Arc<Vec<ExternalIssuer>>,
+}
+
+impl Snapshot {
+    /// What tokens of requests are judged by.
+    pub fn trust(&self) -> Trust<'_> {
+        Trust {
+            keys: &self.keys,
+            view: &self.view,
+            rules: &self.token_rules,
+            external: &self.external,
+        }
+    }
+
+    /// What tokens are judged by where only our own count.
+    pub fn own_trust(&self) -> Trust<'_> {
+        Trust {
+            external: &[],
+            ..self.trust()
+        }
+    }
 }
 
 /// What happens with a request. Every request ends in exactly one.
@@ -133,6 +156,14 @@ fn judge(
     }
     Ok(match rule.target {
         Target::Nowhere => return Err(Refusal::NoRoute),
+        // Our own addresses are for our own users: another issuer's administrator is not ours.
+        Target::Builtin(_)
+            if identity
+                .as_ref()
+                .is_some_and(|verified| verified.local().is_none()) =>
+        {
+            return Err(Refusal::Forbidden("not a user of this gateway"));
+        }
         Target::Builtin(builtin) => Decision::Answer(builtin, identity),
         Target::Upstream(upstream) => Decision::Forward(Permit {
             upstream,
@@ -167,16 +198,7 @@ fn authenticate(
     match &facts.credential {
         Credential::None => Ok(None),
         Credential::Malformed(why) => Err(Refusal::Credential(*why)),
-        Credential::One(token) => {
-            let verified = token::verify(
-                token,
-                &snapshot.keys,
-                &snapshot.view,
-                &snapshot.token_rules,
-                now,
-            )?;
-            Ok(Some(verified))
-        }
+        Credential::One(token) => Ok(Some(token::verify(token, &snapshot.trust(), now)?)),
     }
 }
 
@@ -197,7 +219,7 @@ fn admit(
     };
     match (identity, access) {
         (None, _) if !open => Err(Refusal::Anonymous),
-        (Some(verified), Access::Roles(roles)) if !verified.user().has_any_role(roles) => {
+        (Some(verified), Access::Roles(roles)) if !verified.has_any_role(roles) => {
             Err(Refusal::Forbidden("role"))
         }
         _ => Ok(()),

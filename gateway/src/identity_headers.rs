@@ -10,6 +10,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use pingora::Result;
 use pingora::http::RequestHeader;
 
+use crate::auth::token::{Identity, Verified};
 use crate::config::{IDENTITY_HEADER_NAMES, IdentityHeaders};
 use crate::decision::Permit;
 use crate::upstream::SECRET_HEADER;
@@ -167,12 +168,21 @@ impl HeaderPlan {
             _ => Ok(()),
         };
         insert(&self.names.status, status)?;
-        if let Some(verified) = permit.identity() {
-            let user = verified.user();
-            insert(&self.names.user_id, &user.id.to_string())?;
-            insert(&self.names.user, &user.username)?;
-            insert(&self.names.email, &user.email)?;
-            insert(&self.names.roles, &user.roles.join(","))?;
+        match permit.identity().map(Verified::identity) {
+            None => {}
+            Some(Identity::Local(user)) => {
+                insert(&self.names.user_id, &user.id.to_string())?;
+                insert(&self.names.user, &user.username)?;
+                insert(&self.names.email, &user.email)?;
+                insert(&self.names.roles, &user.roles.join(","))?;
+            }
+            Some(Identity::External(subject)) => {
+                // The issuer is part of the name: subject `1` elsewhere is not our user 1.
+                let name = format!("{}|{}", subject.issuer, subject.subject);
+                insert(&self.names.user_id, &name)?;
+                insert(&self.names.user, &name)?;
+                insert(&self.names.roles, &subject.roles.join(","))?;
+            }
         }
         Ok(())
     }

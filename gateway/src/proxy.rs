@@ -213,6 +213,10 @@ impl ProxyHttp for Gateway {
     where
         Self::CTX: Send + Sync,
     {
+        // An intermediary speaks for itself (RFC 9110 §2.5): what the upstream speaks is between it and us.
+        if response.version == http::Version::HTTP_10 {
+            response.set_version(http::Version::HTTP_11);
+        }
         context::vary_by_credential(response, ctx)
     }
 

@@ -178,6 +178,7 @@ fn settings(config: &Config, keys: Arc<KeyRing>, view: Arc<View>) -> Snapshot {
         token_rules: Arc::new(config.token_rules()),
         keys,
         view,
+        external: Arc::new(config.auth.external.clone()),
     }
 }
 

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::claims::{StrictObject, Times};
 use super::credential::MAX_TOKEN_BYTES;
+use super::external::{ExternalIssuer, ExternalSubject};
 use super::keys::{Key, KeyRing, TokenAlgorithm};
 use super::view::View;
 use crate::user::{UnixSeconds, User, UserId};
@@ -59,11 +60,29 @@ pub struct Session {
     pub sid: String,
 }
 
-/// Proof that a token was checked in full: signature, algorithm, times, issuer, audience, session,
-/// and that its user exists, is active and has not changed since.
+/// Who a token speaks for.
+#[derive(Debug, Clone)]
+pub enum Identity {
+    /// One of our users, as of now.
+    Local(Arc<User>),
+    /// Somebody whom another issuer vouches for.
+    External(Arc<ExternalSubject>),
+}
+
+impl std::fmt::Display for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Local(user) => write!(f, "user {} (number {})", user.username, user.id),
+            Self::External(subject) => write!(f, "{} of {}", subject.subject, subject.issuer),
+        }
+    }
+}
+
+/// Proof that a token was checked in full: signature, algorithm, times, issuer, audience, and for our own
+/// tokens the session, and that the user exists, is active and has not changed since.
 #[derive(Debug, Clone)]
 pub struct Verified {
-    user: Arc<User>,
+    identity: Identity,
     times: Times,
     jti: Option<String>,
     sid: Option<String>,
@@ -71,9 +90,25 @@ pub struct Verified {
 }
 
 impl Verified {
-    /// Who the token speaks for, as of now.
-    pub fn user(&self) -> &Arc<User> {
-        &self.user
+    /// Who the token speaks for.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The user, where it is one of ours.
+    pub fn local(&self) -> Option<&Arc<User>> {
+        match &self.identity {
+            Identity::Local(user) => Some(user),
+            Identity::External(_) => None,
+        }
+    }
+
+    /// Says whether the bearer holds one of these roles; exact comparison.
+    pub fn has_any_role(&self, wanted: &[String]) -> bool {
+        match &self.identity {
+            Identity::Local(user) => user.has_any_role(wanted),
+            Identity::External(subject) => subject.roles.iter().any(|role| wanted.contains(role)),
+        }
     }
 
     /// End of life.
@@ -97,45 +132,120 @@ impl Verified {
     }
 }
 
+/// Whom and what a token is judged by.
+#[derive(Debug, Clone, Copy)]
+pub struct Trust<'a> {
+    /// Our keys.
+    pub keys: &'a KeyRing,
+    /// Our users.
+    pub view: &'a View,
+    /// What our tokens must look like.
+    pub rules: &'a TokenRules,
+    /// Other issuers.
+    pub external: &'a [ExternalIssuer],
+}
+
 /// Verifies one token against the keys and users of now.
 ///
 /// # Errors
 /// The first check that fails, in the order of the recorded contract.
-pub fn verify(
-    token: &str,
-    keys: &KeyRing,
-    view: &View,
-    rules: &TokenRules,
+pub fn verify(token: &str, trust: &Trust<'_>, now: UnixSeconds) -> Result<Verified, TokenError> {
+    let parts = Parts::split(token)?;
+    // The issuer that a token claims only chooses whose keys it must prove itself with.
+    let claimed = StrictObject::parse(&parts.payload);
+    let claimed = claimed
+        .as_ref()
+        .and_then(|claims| claims.0.get("iss"))
+        .and_then(Value::as_str);
+    match trust
+        .external
+        .iter()
+        .find(|issuer| claimed == Some(&issuer.spec().issuer))
+    {
+        Some(issuer) => verify_external(&parts, issuer, now),
+        None => verify_ours(&parts, trust, now),
+    }
+}
+
+fn verify_ours(
+    parts: &Parts<'_>,
+    trust: &Trust<'_>,
     now: UnixSeconds,
 ) -> Result<Verified, TokenError> {
-    let parts = Parts::split(token)?;
-    let key_names = check_header(&parts.header, keys, rules)?;
+    let Trust {
+        keys, view, rules, ..
+    } = trust;
+    let names = check_header(&parts.header, keys, rules)?;
+    let lenient = rules.claims == ClaimSet::DrfJwt;
     let signed_by_us = keys
-        .candidates(
-            key_names.algorithm,
-            key_names.kid.as_deref(),
-            rules.claims == ClaimSet::DrfJwt,
-        )
+        .candidates(names.algorithm, names.kid.as_deref(), lenient)
         .any(|key| key.verifies(parts.message.as_bytes(), parts.signature));
     if !signed_by_us {
         return Err(TokenError::Signature);
     }
     let claims = StrictObject::parse(&parts.payload).ok_or(TokenError::Malformed)?;
-    let times = Times::read(&claims, rules.claims == ClaimSet::DrfJwt)?;
-    times.check(now, rules.leeway)?;
+    let times = check_times(&claims, lenient, now, rules.leeway)?;
     check_issuer_and_audience(&claims, rules)?;
-    if times.exp.saturating_sub(times.iat.unwrap_or(now)) > MAX_LIFETIME_SECS {
-        return Err(TokenError::Lifetime);
-    }
     let user = find_user(&claims, view, rules)?;
     let (jti, sid) = check_session(&claims, &user, rules)?;
+    let orig_iat = claims.0.get("orig_iat").cloned();
     Ok(Verified {
-        user,
+        identity: Identity::Local(user),
         times,
         jti,
         sid,
-        orig_iat: claims.0.get("orig_iat").cloned(),
+        orig_iat,
     })
+}
+
+fn verify_external(
+    parts: &Parts<'_>,
+    issuer: &ExternalIssuer,
+    now: UnixSeconds,
+) -> Result<Verified, TokenError> {
+    let header = &parts.header;
+    let algorithm = header.text("alg", TokenError::Algorithm)?;
+    let algorithm = algorithm
+        .and_then(|name| issuer.algorithm(name))
+        .ok_or(TokenError::Algorithm)?;
+    check_parameters(header)?;
+    // Many providers say `JWT` or nothing; what is typed as anything else is no access token.
+    let typ = header.text("typ", TokenError::Type)?.unwrap_or("JWT");
+    if !is_type(typ, "at+jwt") && !is_type(typ, "JWT") {
+        return Err(TokenError::Type);
+    }
+    let kid = header.text("kid", TokenError::Malformed)?;
+    if !issuer.verifies(algorithm, kid, parts.message.as_bytes(), parts.signature) {
+        return Err(TokenError::Signature);
+    }
+    let claims = StrictObject::parse(&parts.payload).ok_or(TokenError::Malformed)?;
+    let times = check_times(&claims, false, now, issuer.leeway())?;
+    check_audience(&claims, &issuer.spec().audiences)?;
+    let subject = issuer.subject(&claims).ok_or(TokenError::NoSubject)?;
+    let jti = claims
+        .text("jti", TokenError::NoSession)?
+        .map(str::to_owned);
+    Ok(Verified {
+        identity: Identity::External(Arc::new(subject)),
+        times,
+        jti,
+        sid: None,
+        orig_iat: None,
+    })
+}
+
+fn check_times(
+    claims: &StrictObject,
+    fractions: bool,
+    now: UnixSeconds,
+    leeway: u64,
+) -> Result<Times, TokenError> {
+    let times = Times::read(claims, fractions)?;
+    times.check(now, leeway)?;
+    if times.exp.saturating_sub(times.iat.unwrap_or(now)) > MAX_LIFETIME_SECS {
+        return Err(TokenError::Lifetime);
+    }
+    Ok(times)
 }
 
 /// Header and claims of a token as it stands, **not verified**: for people to look at, for nothing else.
@@ -196,12 +306,7 @@ fn check_header(
         .and_then(TokenAlgorithm::from_name)
         .filter(|algorithm| keys.has(*algorithm))
         .ok_or(TokenError::Algorithm)?;
-    if ["crit", "b64", "zip", "enc"]
-        .iter()
-        .any(|name| header.0.contains_key(*name))
-    {
-        return Err(TokenError::Header);
-    }
+    check_parameters(header)?;
     if rules.claims == ClaimSet::DrfJwt {
         // Recorded: `typ` and `kid` are not looked at. The one secret is the only key there is.
         let kid = header
@@ -226,6 +331,22 @@ fn check_header(
     })
 }
 
+/// Parameters that change what a signature is over, or that must be understood (RFC 7515 §4.1.11,
+/// RFC 7797 §3).
+fn check_parameters(header: &StrictObject) -> Result<(), TokenError> {
+    let odd = ["crit", "b64", "zip", "enc"]
+        .iter()
+        .any(|name| header.0.contains_key(*name));
+    if odd { Err(TokenError::Header) } else { Ok(()) }
+}
+
+/// RFC 7515 §4.1.9: `application/` may be left out, case does not count.
+fn is_type(typ: &str, wanted: &str) -> bool {
+    typ.strip_prefix("application/")
+        .unwrap_or(typ)
+        .eq_ignore_ascii_case(wanted)
+}
+
 fn check_issuer_and_audience(claims: &StrictObject, rules: &TokenRules) -> Result<(), TokenError> {
     if rules.claims == ClaimSet::DrfJwt {
         // Recorded: tokens of this contract have no audience, and one that has is meant for somebody else.
@@ -238,7 +359,16 @@ fn check_issuer_and_audience(claims: &StrictObject, rules: &TokenRules) -> Resul
     if claims.text("iss", TokenError::Issuer)? != Some(&rules.issuer) {
         return Err(TokenError::Issuer);
     }
-    let ours = |value: &Value| value.as_str() == Some(&rules.audience);
+    check_audience(claims, std::slice::from_ref(&rules.audience))
+}
+
+/// One text, or a list of texts, of which one is meant for us.
+fn check_audience(claims: &StrictObject, wanted: &[String]) -> Result<(), TokenError> {
+    let ours = |value: &Value| {
+        value
+            .as_str()
+            .is_some_and(|text| wanted.iter().any(|known| known == text))
+    };
     match claims.0.get("aud") {
         Some(Value::Array(list)) if list.iter().all(Value::is_string) && list.iter().any(ours) => {
             Ok(())

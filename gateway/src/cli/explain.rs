@@ -67,6 +67,7 @@ fn without_store(config: &Config) -> Result<Snapshot, Failure> {
         token_rules: config.token_rules().into(),
         keys: KeyRing::new(&[any]).map_err(Failure::failed)?.into(),
         view: View::default().into(),
+        external: config.auth.external.clone().into(),
     })
 }
 
@@ -117,9 +118,10 @@ fn tell(
         Decision::Forward(permit) => {
             let upstream = config.upstreams.get(permit.upstream().index());
             let name = upstream.map(|u| u.name.clone()).unwrap_or_default();
-            let who = permit
-                .identity()
-                .map_or("anonymous", |verified| verified.user().username.as_str());
+            let who = permit.identity().map_or_else(
+                || "anonymous".to_owned(),
+                |verified| verified.identity().to_string(),
+            );
             ("forward", None, format!("forwarded to {name} as {who}"))
         }
         Decision::Refuse(refusal) => {

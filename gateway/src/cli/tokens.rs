@@ -66,6 +66,7 @@ pub(super) fn snapshot(storage: &Storage) -> Result<Snapshot, Failure> {
             .map_err(Failure::failed)?
             .into(),
         view: View::new(everything.version, everything.users).into(),
+        external: config.auth.external.clone().into(),
     })
 }
 
@@ -106,13 +107,7 @@ fn inspect(storage: &Storage, token: &str, as_json: bool, streams: &mut Streams<
     let snapshot = snapshot(storage)?;
     let now = crate::clock::now();
     let (header, claims) = token::contents(token).map_err(Failure::failed)?;
-    let verdict = token::verify(
-        token,
-        &snapshot.keys,
-        &snapshot.view,
-        &snapshot.token_rules,
-        now,
-    );
+    let verdict = token::verify(token, &snapshot.trust(), now);
     let text = match &verdict {
         Ok(_) => "valid".to_owned(),
         Err(why) => format!("not valid: {why}"),
@@ -126,12 +121,8 @@ fn inspect(storage: &Storage, token: &str, as_json: bool, streams: &mut Streams<
             "header: {header:#}\nclaims: {claims:#}\n{text}"
         )?;
         if let Ok(verified) = &verdict {
-            let (user, left) = (verified.user(), verified.expires().saturating_sub(now));
-            writeln!(
-                streams.out,
-                "user {} (number {}), {left} s left",
-                user.username, user.id
-            )?;
+            let left = verified.expires().saturating_sub(now);
+            writeln!(streams.out, "{}, {left} s left", verified.identity())?;
         }
     }
     Ok(if verdict.is_ok() {

@@ -8,7 +8,9 @@ use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 use super::problem::{Place, Problem};
 use super::reader::Reader;
 use super::value::{Lenient, Size};
-use super::{AuthConfig, PasswordConfig, Profile, ThrottleConfig, TokenAlgorithm, secret};
+use super::{
+    AuthConfig, PasswordConfig, Profile, ThrottleConfig, TokenAlgorithm, external, secret,
+};
 use crate::auth::credential::Grammar;
 use crate::policy::Pattern;
 use crate::refusal::Habits;
@@ -72,11 +74,13 @@ pub(super) fn read(
             "set the clocks right (NTP) and write a few seconds, e.g. \"5s\"",
         );
     }
+    let issuer = reader.positive("auth.issuer", "gateway".to_owned());
     AuthConfig {
         profile,
         mount: mount(reader),
         habits: habits(reader, profile),
-        issuer: reader.positive("auth.issuer", "gateway".to_owned()),
+        external: external::read(reader, &issuer),
+        issuer,
         audience: reader.positive("auth.audience", "api".to_owned()),
         access_ttl,
         refresh_limit: reader.positive("auth.refresh_limit", Duration::from_secs(7 * 86_400)),

@@ -80,6 +80,20 @@ impl<'a> Reader<'a> {
         }
     }
 
+    fn file_external(&mut self, issuer: &'a Spanned<DeValue<'a>>) {
+        let place = Place::of(issuer.span());
+        let path = format!("auth.external.{}", self.external.len());
+        self.external.push(place.clone());
+        match issuer.get_ref() {
+            DeValue::Table(table) => {
+                for (key, value) in in_order(table) {
+                    self.file_entry(key, value, &path, "auth.external");
+                }
+            }
+            _ => self.not_a_table("auth.external", "[[auth.external]]", place),
+        }
+    }
+
     /// One key of a table. `path` is where it stands, `section` the same in the names of the schema.
     fn file_entry(
         &mut self,
@@ -103,6 +117,11 @@ impl<'a> Reader<'a> {
             DeValue::Table(table) if known && schema::is_section(&pattern) => {
                 for (name, value) in in_order(table) {
                     self.file_entry(name, value, &key, &pattern);
+                }
+            }
+            DeValue::Array(issuers) if pattern == "auth.external" => {
+                for issuer in issuers.iter() {
+                    self.file_external(issuer);
                 }
             }
             inner if known && schema::is_key(&pattern) => self.set(&key, Raw::Toml(inner), place),

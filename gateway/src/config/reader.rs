@@ -37,6 +37,8 @@ pub(super) struct Reader<'a> {
     pub(super) upstreams: Vec<(String, Place)>,
     /// Where each `[[routes]]` stands.
     pub(super) routes: Vec<Place>,
+    /// Where each `[[auth.external]]` stands.
+    pub(super) external: Vec<Place>,
     pub(super) problems: Vec<Problem>,
     pub(super) settings: Vec<Setting>,
 }
@@ -110,6 +112,17 @@ impl<'a> Reader<'a> {
         let value = self.read::<T>(key);
         self.show(key, value.as_ref().map_or_else(|| "-".to_owned(), T::show));
         value
+    }
+
+    /// A list of texts, or a single text that stands for a list of one.
+    pub(super) fn list_or_one(&mut self, key: &str) -> Option<Vec<(String, Place)>> {
+        let leaf = self.leaves.get(key)?;
+        if let Raw::Toml(DeValue::String(text)) = &leaf.raw {
+            let one = (text.to_string(), leaf.place.clone());
+            self.show(key, one.0.clone());
+            return Some(vec![one]);
+        }
+        self.list(key)
     }
 
     /// A list of texts, each with its own place; `None` where the key is absent.

@@ -59,6 +59,13 @@ pub const KEYS: &[&str] = &[
     "auth.password.queue",
     "auth.password.min_length",
     "auth.password.max_bytes",
+    "auth.external.issuer",
+    "auth.external.audience",
+    "auth.external.jwks_file",
+    "auth.external.algorithms",
+    "auth.external.roles_claim",
+    "auth.external.roles",
+    "auth.external.leeway",
     "auth.throttle.account_failures",
     "auth.throttle.account_cap",
     "auth.throttle.per_ip_per_minute",
@@ -121,7 +128,7 @@ pub const SPECIAL_ENV: &[(&str, &str)] = &[
 
 /// The environment name of a key; `None` for what only a file can hold (`version`, `[[routes]]`).
 pub fn env_name(key: &str) -> Option<String> {
-    if key == "version" || key.starts_with("routes.") {
+    if key == "version" || key.starts_with("routes.") || key.starts_with("auth.external.") {
         return None;
     }
     Some(format!(

@@ -3,6 +3,7 @@
 use super::*;
 
 mod bad;
+mod external;
 mod keys;
 mod layers;
 mod page;

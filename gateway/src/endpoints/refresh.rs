@@ -7,7 +7,7 @@ use super::login::random_id;
 use super::verify::describe_token;
 use super::{Call, Endpoints};
 use crate::answer::Answer;
-use crate::auth::token::Session;
+use crate::auth::token::{Session, TokenError};
 use crate::refusal::{FieldErrors, Refusal};
 
 impl Endpoints {
@@ -31,13 +31,14 @@ impl Endpoints {
             call.now,
             call.snapshot.token_rules.refresh_limit,
         )?;
+        let user = verified.local().ok_or(Refusal::Token(TokenError::Issuer))?;
         let sid = match verified.sid() {
             Some(sid) => sid.to_owned(),
             None => random_id()?,
         };
         self.token_answer(
             call,
-            verified.user(),
+            user,
             &Session {
                 jti: random_id()?,
                 sid,

@@ -51,13 +51,7 @@ impl Endpoints {
             return Err(Refusal::Fields(errors));
         };
         let snapshot = call.snapshot;
-        match token::verify(
-            &token,
-            &snapshot.keys,
-            &snapshot.view,
-            &snapshot.token_rules,
-            call.now,
-        ) {
+        match token::verify(&token, &snapshot.own_trust(), call.now) {
             Ok(verified) => Ok((token, verified)),
             Err(why) if call.habits().errors == ErrorShape::Drf => Err(invalid(why)),
             Err(why) => Err(Refusal::Token(why)),

@@ -183,7 +183,7 @@ impl Context {
 
     /// Notes who sent the request, for the log.
     pub fn identify(&mut self, identity: Option<&Verified>) {
-        self.user = identity.map(|verified| verified.user().id);
+        self.user = identity.and_then(Verified::local).map(|user| user.id);
     }
 
     /// The answer to a refusal, and a note of it.

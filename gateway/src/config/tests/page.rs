@@ -68,8 +68,10 @@ fn every_default_on_the_page_is_the_one_in_force() {
 #[test]
 fn every_key_is_read_by_some_section() {
     // Lists and tables of names are read only where they are given.
+    let dir = tempfile::tempdir().expect("tempdir");
+    let issuer = external::entry(dir.path(), external::KEYS, "");
     let text = format!(
-        "{}methods = [\"GET\"]\nallow = \"GET\"\n[[routes]]\npath = \"/u\"\nbuiltin = \"users\"\naccess = {{ roles = [\"admin\"] }}\n[upstreams.b]\nurls = [\"http://h:1\"]\nidentity_headers = {{ user = \"x-u\" }}\n",
+        "{}methods = [\"GET\"]\nallow = \"GET\"\n[[routes]]\npath = \"/u\"\nbuiltin = \"users\"\naccess = {{ roles = [\"admin\"] }}\n[upstreams.b]\nurls = [\"http://h:1\"]\nidentity_headers = {{ user = \"x-u\" }}\n{issuer}roles = [\"a\"]\n",
         GOOD
     );
     let resolved = load(&text, &[]).unwrap_or_else(|p| panic!("{p}"));

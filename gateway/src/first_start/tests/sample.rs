@@ -40,6 +40,7 @@ pub(super) fn config(data_dir: &Path) -> Config {
             },
         },
         auth: AuthConfig {
+            external: Vec::new(),
             profile: Profile::Standard,
             mount: "/api-auth".to_owned(),
             habits: Habits::standard(),
