@@ -333,10 +333,10 @@ impl Gateway {
         refusal: Refusal,
     ) -> Result<()> {
         let answer = ctx.refuse(&refusal);
-        let connection = if refusal.closes() {
-            Connection::Close
-        } else {
-            Connection::Keep
+        let connection = match (refusal.has_no_end(), refusal.closes()) {
+            (true, _) => Connection::Drop,
+            (false, true) => Connection::Close,
+            (false, false) => Connection::Keep,
         };
         respond(session, &answer, connection).await
     }

@@ -168,7 +168,7 @@ impl Refusal {
         self.row(&Habits::standard()).code
     }
 
-    /// The connection cannot be trusted to be at the start of a request any more.
+    /// The connection does not outlive the refusal.
     pub fn closes(&self) -> bool {
         matches!(
             self,
@@ -178,6 +178,11 @@ impl Refusal {
                 | Self::BodyOnRead
                 | Self::Internal(_)
         )
+    }
+
+    /// Where the request ends, and whether another one follows, cannot be told.
+    pub fn has_no_end(&self) -> bool {
+        matches!(self, Self::BadRequest(BadRequest::Framing))
     }
 
     /// The answer a client gets.

@@ -28,8 +28,10 @@ const LINGER_TIME: Duration = Duration::from_millis(500);
 pub enum Connection {
     /// Keep it if the request was read whole.
     Keep,
-    /// Close it: what comes next on it cannot be trusted.
+    /// Close it, and let the client finish sending so that it reads the answer.
     Close,
+    /// Close it at once: what comes next on it has no meaning.
+    Drop,
 }
 
 /// Writes a local answer.
@@ -66,7 +68,7 @@ pub async fn respond(session: &mut Session, answer: &Answer, connection: Connect
     if body.is_some() {
         session.write_response_body(body, true).await?;
     }
-    if !session.as_downstream_mut().is_body_done() {
+    if connection != Connection::Drop && !session.as_downstream_mut().is_body_done() {
         drain(session, LINGER_BYTES, LINGER_TIME).await;
     }
     Ok(())

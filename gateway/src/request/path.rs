@@ -5,6 +5,8 @@
 //! servers make (case folded, slashes merged, decoded again) are kept beside it so that the policy can
 //! hold the stricter rule.
 
+use unicode_normalization::UnicodeNormalization;
+
 /// How often a path is decoded in search of another reading.
 const DECODINGS: usize = 4;
 
@@ -110,13 +112,15 @@ fn is_dot_segment(segment: &str) -> bool {
 /// Every further way in which a server might read the path. Empty for almost every request.
 fn other_readings(judged: &str) -> Vec<String> {
     let plain = |b: u8| !(b.is_ascii_uppercase() || b"%\\;".contains(&b) || b >= 0x80);
-    if judged.bytes().all(plain) && !judged.contains("//") {
+    let odd_end = |segment: &str| segment.ends_with(['.', ' ']);
+    if judged.bytes().all(plain) && !judged.contains("//") && !judged.split('/').any(odd_end) {
         return Vec::new();
     }
     let mut readings: Vec<String> = Vec::new();
     let mut text = judged.to_owned();
     for _ in 0..DECODINGS {
-        for reading in [resolve(&text), resolve(&text).to_lowercase()] {
+        let resolved = resolve(&text);
+        for reading in [resolved.to_lowercase(), resolve(&relaxed(&text)), resolved] {
             if reading != judged && !readings.contains(&reading) {
                 readings.push(reading);
             }
@@ -130,6 +134,18 @@ fn other_readings(judged: &str) -> Vec<String> {
         text = again;
     }
     readings
+}
+
+/// As file systems that fold case and drop trailing dots and blanks read it, after compatibility
+/// characters (a full-width full stop) have become what they look like.
+fn relaxed(text: &str) -> String {
+    let folded: String = text.nfkc().collect::<String>().to_lowercase();
+    let segments = folded.split('/').map(|segment| {
+        let trimmed = segment.trim_end_matches(['.', ' ']);
+        // Dot segments are for `resolve`.
+        if trimmed.is_empty() { segment } else { trimmed }
+    });
+    segments.collect::<Vec<_>>().join("/")
 }
 
 /// Backslashes as slashes, parameters dropped, slashes merged, dot segments resolved (RFC 3986 §5.2.4).

@@ -92,6 +92,27 @@ fn p024_other_readings_are_kept_for_the_stricter_rule() {
 }
 
 #[test]
+fn p024_readings_of_forgiving_file_systems_are_kept_too() {
+    for path in [
+        "/admin.",
+        "/Admin%20",
+        "/x/%ef%bc%8e%ef%bc%8e/admin",
+        "/x/.%252e/admin",
+        "/x%5C..%255cadmin",
+    ] {
+        let Some(canonical) = CanonicalPath::parse(path) else {
+            continue;
+        };
+        assert!(
+            canonical.any_reading(|reading| reading == "/admin"),
+            "{path}"
+        );
+    }
+    let plain = CanonicalPath::parse("/a.b/c.json").expect("path");
+    assert_eq!(plain.other_readings().count(), 0);
+}
+
+#[test]
 fn p027_targets_are_origin_form() {
     let host = [("Host", "a")];
     assert!(parse("GET", "/x?y=/../z", &host).is_ok());
