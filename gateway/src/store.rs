@@ -169,7 +169,7 @@ pub enum StoreError {
     #[error("not found")]
     NotFound,
     /// The last active administrator can be neither removed, disabled nor demoted.
-    #[error("this is the last active administrator")]
+    #[error("this is the last active administrator: make another one first")]
     LastAdmin,
     /// A newer program wrote the file.
     #[error(
@@ -182,7 +182,9 @@ pub enum StoreError {
         known: u32,
     },
     /// Another server holds the data folder.
-    #[error("another gateway server is running on this data folder")]
+    #[error(
+        "another gateway server is running on this data folder: stop it, or give this one a folder of its own with --data-dir (user commands work beside a running server)"
+    )]
     Busy,
     /// Disk, file format, permission.
     #[error("store: {0}")]

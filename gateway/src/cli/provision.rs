@@ -61,7 +61,10 @@ fn check_name(storage: &Storage, upstream: &str) -> Result<(), Failure> {
     if provisioned(storage).any(|name| name == upstream) {
         return Ok(());
     }
-    let names: Vec<&str> = provisioned(storage).collect();
+    let mut names: Vec<&str> = provisioned(storage).collect();
+    if names.is_empty() {
+        names.push("none (`provision` is not set)");
+    }
     Err(Failure::Text(
         format!(
             "no upstream {upstream:?} is told of users; those that are: {}",

@@ -106,7 +106,8 @@ fn mint(storage: &Storage, name: &str, as_json: bool, streams: &mut Streams<'_>)
 fn inspect(storage: &Storage, token: &str, as_json: bool, streams: &mut Streams<'_>) -> Ran {
     let snapshot = snapshot(storage)?;
     let now = crate::clock::now();
-    let (header, claims) = token::contents(token).map_err(Failure::failed)?;
+    let (header, claims) = token::contents(token)
+        .map_err(|why| Failure::failed(format!("this is no token: {why}")))?;
     let verdict = token::verify(token, &snapshot.trust(), now);
     let text = match &verdict {
         Ok(_) => "valid".to_owned(),

@@ -189,7 +189,7 @@ fn no_source() -> ConfigProblems {
         vec![Problem::new(
             Place::Absent,
             "neither a configuration file nor an upstream was named",
-            "start with a file:      gateway serve --config gateway.toml   (or GATEWAY_CONFIG=gateway.toml)\nor without one:         gateway serve --upstream http://127.0.0.1:8000",
+            "name a file:        --config gateway.toml   (or GATEWAY_CONFIG=gateway.toml)\nor only a service:  --upstream http://127.0.0.1:8000",
         )],
     )
 }
