@@ -11,6 +11,7 @@ mod methods;
 mod profiles;
 mod targets;
 mod transcript;
+mod tunnels;
 mod upstreams;
 
 /// Routes of every kind of access, in front of one upstream, in either profile.
