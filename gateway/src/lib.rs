@@ -9,14 +9,14 @@
 //! name may be.
 //!
 //! **Floor 1, I/O** — [`config`] · [`store`] the port and its backends · [`seal`] and [`first_start`] keys
-//! at rest and how an empty folder becomes a gateway · [`limits`] login throttle · [`provisioning`] tells
-//! services of users · [`state`] the snapshot that requests read · [`telemetry`] · [`cli`] · [`clock`].
+//! at rest and how an empty folder becomes a gateway · [`limits`] login throttle · [`upstream`] the services
+//! behind and their addresses · [`provisioning`] tells them of users · [`state`] the snapshot that requests
+//! read · [`telemetry`] · [`tls`] certificates · [`clock`].
 //!
-//! **Floor 2, Pingora** — [`server`] builds everything and stops it · [`edge`] connection limits and the
-//! head deadline · [`proxy`] the path of a request · [`endpoints`] our own addresses · [`respond`] the only
-//! writer of local answers · [`identity_headers`] what upstreams learn · [`upstream`] peers · [`tls`] certificates · [`equipment`] what a
-//! configuration gives to requests · [`admin`] the
-//! second listener.
+//! **Floor 2, Pingora** — [`cli`] where everything begins · [`server`] builds everything and stops it ·
+//! [`equipment`] what a configuration gives to requests · [`edge`] connection limits and the head deadline ·
+//! [`proxy`] the path of a request · [`endpoints`] our own addresses · [`respond`] the only writer of local
+//! answers · [`identity_headers`] what upstreams learn · [`admin`] the second listener.
 //!
 //! A request's path: `edge` → [`proxy::Gateway`] reads it ([`request::RequestFacts::parse`]), decides
 //! ([`decision::decide`]), and then answers ([`endpoints`]), refuses ([`respond`]) or, with a

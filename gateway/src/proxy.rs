@@ -18,13 +18,15 @@ use crate::equipment::Equipment;
 use crate::identity_headers::{self, Forwarding};
 use crate::refusal::Refusal;
 use crate::respond::{Connection, respond};
-use crate::upstream::{self, Place, Upgrades};
+use crate::upstream::Place;
 
 mod context;
 mod failure;
+mod peer;
 mod upload;
 
 pub use context::{Arrival, Context};
+use peer::Upgrades;
 use upload::SessionUpload;
 
 /// The gateway as Pingora sees it.
@@ -110,7 +112,7 @@ impl ProxyHttp for Gateway {
         } else {
             Upgrades::Deny
         };
-        let peer = upstream::peer(picked.addr, config, upgrades);
+        let peer = peer::peer(picked.addr, config, upgrades);
         ctx.picked = Some(picked);
         Ok(Box::new(peer))
     }

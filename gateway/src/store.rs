@@ -173,7 +173,7 @@ pub enum StoreError {
     LastAdmin,
     /// A newer program wrote the file.
     #[error(
-        "the store was written by a newer version (schema {found}, this program knows {known})"
+        "the store was written by a newer version (schema {found}, this program knows {known}): run that version, or restore a backup made by this one"
     )]
     NewerSchema {
         /// In the file.
@@ -183,7 +183,7 @@ pub enum StoreError {
     },
     /// Another server holds the data folder.
     #[error(
-        "another gateway server is running on this data folder: stop it, or give this one a folder of its own with --data-dir (user commands work beside a running server)"
+        "another gateway server is running on this data folder: stop it first, or name another folder with --data-dir (`gateway user …` works beside it)"
     )]
     Busy,
     /// Disk, file format, permission.

@@ -19,12 +19,10 @@ use crate::config::UpstreamConfig;
 use crate::policy::UpstreamId;
 
 mod address;
-mod peer;
 mod resolve;
 mod secret;
 
 use address::Address;
-pub use peer::{Upgrades, peer};
 pub use secret::SecretError;
 
 /// Carries the shared secret on every forwarded and provisioning request.

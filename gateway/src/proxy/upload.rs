@@ -2,10 +2,12 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use pingora::ErrorType;
 use pingora::proxy::Session;
 
 use crate::endpoints::body::Upload;
 use crate::refusal::Refusal;
+use crate::request::BadRequest;
 
 /// The body of the request that a session is at.
 pub(super) struct SessionUpload<'a> {
@@ -41,7 +43,10 @@ impl Upload for SessionUpload<'_> {
 
     async fn next(&mut self) -> Result<Option<Bytes>, Refusal> {
         let piece = self.session.as_downstream_mut().read_request_body().await;
-        piece.map_err(|_| Refusal::BadRequest(crate::request::BadRequest::Framing))
+        piece.map_err(|e| match e.etype() {
+            ErrorType::ReadTimedout => Refusal::TooSlow,
+            _ => Refusal::BadRequest(BadRequest::Framing),
+        })
     }
 }
 

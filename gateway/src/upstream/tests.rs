@@ -1,4 +1,4 @@
-//! Picking, leaving out, places, lookups, secrets and peers.
+//! Picking, leaving out, places, lookups and secrets.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -250,24 +250,4 @@ fn what_is_no_secret_is_refused_without_being_shown() {
     let below_a_file = path.join("secret");
     let error = with_secret(&below_a_file).expect_err("a file");
     assert!(error.to_string().contains("secret file"), "{error}");
-}
-
-#[test]
-fn a_peer_has_every_timeout_and_its_upgrade_policy() {
-    let config = config(&["127.0.0.1"]);
-    for upgrades in [Upgrades::Deny, Upgrades::WebSocketOnly] {
-        let peer = peer(addr("127.0.0.1"), &config, upgrades);
-        let options = &peer.options;
-        assert_eq!(options.connection_timeout, Some(Duration::from_secs(1)));
-        assert_eq!(
-            options.total_connection_timeout,
-            Some(Duration::from_secs(2))
-        );
-        assert_eq!(options.read_timeout, Some(Duration::from_secs(30)));
-        assert_eq!(options.write_timeout, Some(Duration::from_secs(29)));
-        assert_eq!(options.idle_timeout, Some(Duration::from_secs(60)));
-        let policy = format!("{:?}", options.http_upstream_request_policy.h1_upgrade);
-        assert_eq!(policy, format!("{upgrades:?}"));
-        assert!(options.http_upstream_request_policy.strip_hop_by_hop);
-    }
 }

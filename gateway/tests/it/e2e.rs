@@ -1,7 +1,7 @@
 //! The built gateway in front of recording, misbehaving and real services. A test that holds a numbered
 //! property of the security contract begins with its number.
 
-use crate::harness::{Gateway, Home, Recording, Response, answer, ask};
+use crate::harness::{Gateway, Home, Recording, Response, answer, ask, eventually};
 
 mod framing;
 mod headers;
@@ -11,6 +11,7 @@ mod methods;
 mod profiles;
 mod targets;
 mod transcript;
+mod tunnels;
 mod upstreams;
 
 /// Routes of every kind of access, in front of one upstream, in either profile.
@@ -65,7 +66,7 @@ access = "public"
 struct World {
     gateway: Gateway,
     upstream: Recording,
-    _home: Home,
+    home: Home,
 }
 
 /// A configuration of [`ROUTES`] in a profile, with more top-level sections.
@@ -94,10 +95,20 @@ impl World {
     /// In front of an upstream that is there already.
     async fn of(home: Home, upstream: Recording) -> Self {
         let gateway = home.serve().await;
+        let tells =
+            std::fs::read_to_string(home.file()).is_ok_and(|text| text.contains("\nprovision = "));
+        if tells {
+            // So that nothing but clients' requests comes from here on.
+            eventually("the administrator to be told", async || {
+                let told = "PUT /people/1".to_owned();
+                upstream.lines().contains(&told).then_some(())
+            })
+            .await;
+        }
         Self {
             gateway,
             upstream,
-            _home: home,
+            home,
         }
     }
 

@@ -11,4 +11,5 @@ mod admin;
 mod e2e;
 mod edge;
 mod harness;
+mod harness_tests;
 mod provisioning;

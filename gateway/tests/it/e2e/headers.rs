@@ -285,7 +285,7 @@ async fn p032_method_overrides_are_removed_from_every_request() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_shared_secret_is_sent_on_forwarded_and_provisioning_requests() {
     let world = World::standard().await;
-    let secret = std::fs::read_to_string(world._home.folder().join("secret")).expect("a secret");
+    let secret = std::fs::read_to_string(world.home.folder().join("secret")).expect("a secret");
     let secret = secret.trim();
     assert!(secret.len() >= 32, "a short secret");
     world

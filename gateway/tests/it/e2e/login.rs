@@ -83,8 +83,8 @@ async fn p097_p096_known_unknown_and_disabled_names_are_told_alike() {
             .env("GATEWAY_AUTH_THROTTLE_ACCOUNT_FAILURES", "2")
             .env("GATEWAY_AUTH_THROTTLE_PER_IP_PER_MINUTE", "1000");
         let world = World::of(home, upstream).await;
-        world._home.add_user("carol", "carols own passphrase").await;
-        world._home.run(&["user", "disable", "carol"]).await.ok();
+        world.home.add_user("carol", "carols own passphrase").await;
+        world.home.run(&["user", "disable", "carol"]).await.ok();
         let mut told = Vec::new();
         for (name, password) in [
             ("admin", "wrong"),

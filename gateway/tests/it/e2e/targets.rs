@@ -23,9 +23,9 @@ async fn p016_the_upstream_gets_the_target_that_was_judged_byte_for_byte() {
     ];
     let mut client = world.gateway.connect().await;
     for target in targets {
-        let seen_before = world.upstream.requests().len();
+        let seen_before = world.forwarded().len();
         let answer = client.request(get(target)).await;
-        let seen: Vec<_> = world.upstream.lines()[seen_before..].to_vec();
+        let seen = world.forwarded().split_off(seen_before);
         if answer.status == 200 {
             assert_eq!(seen, [format!("GET {target}")]);
         } else {

@@ -186,6 +186,24 @@ impl Client {
         Some(self.read(false).await)
     }
 
+    /// The next response, or `None` where the server is gone before the whole of it has come.
+    pub(crate) async fn next_whole(&mut self) -> Option<Response> {
+        loop {
+            if let Some((head, length)) = parse_head(&self.unread) {
+                let whole = match head.framing {
+                    Framing::Length => head.header("content-length")?.parse::<usize>().ok()?,
+                    Framing::None | Framing::Chunked | Framing::Close => 0,
+                };
+                if self.unread.len() >= length + whole {
+                    return Some(self.read(false).await);
+                }
+            }
+            if !within("a response or the end", self.fill()).await {
+                return None;
+            }
+        }
+    }
+
     /// Reads `100 Continue`.
     pub(crate) async fn expect_continue(&mut self) {
         let head = within("100 Continue", self.head()).await;

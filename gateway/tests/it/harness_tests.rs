@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::client::Framing;
-use super::misbehaving::{Misbehaving, Misbehaviour, refusing};
-use super::{Client, Recording, answer};
+use crate::harness::client::Framing;
+use crate::harness::misbehaving::{Misbehaving, Misbehaviour, refusing};
+use crate::harness::{Client, Recording, answer};
 
 #[tokio::test]
 async fn a_recording_upstream_keeps_what_it_saw_and_the_client_keeps_its_connection() {
