@@ -225,3 +225,6 @@ fn admit(
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -426,3 +426,6 @@ fn drf_malformed(why: Malformed) -> &'static str {
         Malformed::TooLong | Malformed::Grammar => "Error decoding signature.",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,215 @@
+//! The decision against a second, simpler reading of the same rules.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::auth::keys::{KeyMaterial, TokenAlgorithm};
+use crate::auth::token::{ClaimSet, Session, mint};
+use crate::policy::RuleSpec;
+use crate::request::CanonicalPath;
+use crate::user::{User, UserId, Version};
+
+const NOW: UnixSeconds = 1_700_000_000;
+
+fn user(id: u64, name: &str, roles: &[&str], active: bool) -> User {
+    User {
+        id: UserId(id),
+        username: name.to_owned(),
+        email: String::new(),
+        roles: roles.iter().map(|r| (*r).to_owned()).collect(),
+        active,
+        epoch: 0,
+        version: Version(id),
+        created_at: 0,
+    }
+}
+
+fn rule(path: &str, access: Access) -> RuleSpec {
+    RuleSpec {
+        path: path.to_owned(),
+        methods: Vec::new(),
+        target: Target::Upstream(UpstreamId::new(0)),
+        access,
+        allow: None,
+        allow_get_body: false,
+        websocket: true,
+        forward_authorization: false,
+    }
+}
+
+fn snapshot(habits: Habits) -> Snapshot {
+    let rules = vec![
+        rule("/admin/**", Access::Roles(vec!["admin".to_owned()])),
+        rule("/token/**", Access::Token),
+        rule("/read/**", Access::ReadPublic),
+        rule("/**", Access::Public),
+    ];
+    let secret = KeyMaterial {
+        kid: "s".to_owned(),
+        algorithm: TokenAlgorithm::Hs256,
+        bytes: vec![7; 32].into(),
+    };
+    let users = vec![
+        user(1, "admin", &["admin"], true),
+        user(2, "bob", &[], true),
+        user(3, "carol", &["admin"], false),
+    ];
+    Snapshot {
+        policy: Arc::new(Policy::compile(rules, None, &["/people".to_owned()]).unwrap()),
+        token_rules: Arc::new(TokenRules {
+            claims: ClaimSet::AccessToken,
+            issuer: "gateway".to_owned(),
+            audience: "api".to_owned(),
+            ttl: 300,
+            leeway: 0,
+            refresh_limit: 0,
+            legacy: false,
+        }),
+        habits: Arc::new(habits),
+        keys: Arc::new(KeyRing::new(&[secret]).unwrap()),
+        view: Arc::new(View::new(Version(3), users)),
+        external: Arc::default(),
+    }
+}
+
+/// Who presents what.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Bearer {
+    Nobody,
+    Admin,
+    Bob,
+    Carol,
+    Expired,
+    Forged,
+    Malformed,
+}
+
+impl Bearer {
+    fn credential(self, snapshot: &Snapshot) -> Credential {
+        let minted = |id: u64, now: UnixSeconds| {
+            let user = snapshot.view.user(UserId(id)).unwrap();
+            let session = Session {
+                jti: "j".to_owned(),
+                sid: "s".to_owned(),
+            };
+            let key = snapshot.keys.signing().unwrap();
+            mint(user, key, &snapshot.token_rules, &session, &json!(now), now).unwrap()
+        };
+        match self {
+            Self::Nobody => Credential::None,
+            Self::Admin => Credential::One(minted(1, NOW)),
+            Self::Bob => Credential::One(minted(2, NOW)),
+            Self::Carol => Credential::One(minted(3, NOW)),
+            Self::Expired => Credential::One(minted(1, NOW - 300)),
+            Self::Forged => Credential::One(minted(1, NOW).replace('a', "b")),
+            Self::Malformed => Credential::Malformed(crate::auth::credential::Malformed::Grammar),
+        }
+    }
+
+    fn user(self) -> Option<u64> {
+        match self {
+            Self::Admin => Some(1),
+            Self::Bob => Some(2),
+            _ => None,
+        }
+    }
+}
+
+/// The path as the most forgiving server would read it.
+fn forgiving(path: &str) -> String {
+    let mut text = path.to_lowercase();
+    for _ in 0..4 {
+        text = percent_encoding::percent_decode_str(&text)
+            .decode_utf8_lossy()
+            .to_lowercase();
+    }
+    let segments = text.split('/').map(|s| {
+        s.split(';')
+            .next()
+            .unwrap_or_default()
+            .trim_end_matches('.')
+    });
+    let mut kept: Vec<&str> = Vec::new();
+    for segment in segments.filter(|s| !s.is_empty()) {
+        kept.push(segment);
+    }
+    format!("/{}", kept.join("/"))
+}
+
+prop_compose! {
+    fn paths()(
+        head in prop::sample::select(vec!["/admin", "/Admin", "//admin", "/%61dmin", "/%2561dmin", "/admin;x", "/admin.", "/token", "/TOKEN", "/read", "/r%65ad", "/open", "/", "/people", "/PEOPLE", "//people", "/x"]),
+        tail in prop::sample::select(vec!["", "/", "/1", "//1", "/1;a=b", "/%31"]),
+    ) -> String {
+        format!("{head}{tail}").replacen("///", "//", 1)
+    }
+}
+
+fn bearers() -> impl Strategy<Value = Bearer> {
+    prop::sample::select(vec![
+        Bearer::Nobody,
+        Bearer::Admin,
+        Bearer::Bob,
+        Bearer::Carol,
+        Bearer::Expired,
+        Bearer::Forged,
+        Bearer::Malformed,
+    ])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn nothing_is_forwarded_that_the_rules_do_not_open(
+        path in paths(),
+        method in prop::sample::select(vec!["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "TRACK", "CONNECT", "get", "FOO"]),
+        bearer in bearers(),
+        body in prop::sample::select(vec![Body::Empty, Body::Length(5), Body::Unknown]),
+        upgrade in prop::sample::select(vec![Upgrade::None, Upgrade::WebSocket, Upgrade::Other]),
+        query_overrides_method: bool,
+        drf: bool,
+    ) {
+        let snapshot = snapshot(if drf { Habits::drf_jwt() } else { Habits::standard() });
+        let Some(canonical) = CanonicalPath::parse(&path) else { return Ok(()) };
+        let facts = RequestFacts {
+            method: Method::parse(method),
+            path: canonical,
+            query: None,
+            host: "a".to_owned(),
+            authority: "a".to_owned(),
+            credential: bearer.credential(&snapshot),
+            body,
+            upgrade,
+            preflight: false,
+            query_overrides_method,
+            expects_continue: false,
+        };
+        let Decision::Forward(permit) = decide(&snapshot, &facts, NOW).decision else { return Ok(()) };
+
+        let identified = permit.identity().and_then(Verified::local).map(|user| user.id.0);
+        prop_assert_eq!(identified, bearer.user());
+        prop_assert!(identified.is_some() || bearer == Bearer::Nobody, "a bad credential became anonymous");
+        let served = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+        prop_assert!(served.contains(&method), "{} was forwarded", method);
+        let reads = matches!(method, "GET" | "HEAD");
+        prop_assert!(!reads || body == Body::Empty, "a read with a body");
+
+        let place = forgiving(&path);
+        let under = |prefix: &str| place == prefix || place.starts_with(&format!("{prefix}/"));
+        prop_assert!(!under("/people"), "{} reached the provisioning prefix", path);
+        if under("/admin") {
+            prop_assert_eq!(identified, Some(1), "{}", path);
+        }
+        if under("/token") {
+            prop_assert!(identified.is_some(), "{}", path);
+        }
+        if under("/read") && identified.is_none() {
+            let plain = reads && upgrade != Upgrade::WebSocket && !query_overrides_method;
+            prop_assert!(plain || (drf && method == "OPTIONS"), "{} {}", method, path);
+        }
+    }
+}
