@@ -35,8 +35,8 @@ WORKDIR /folder
 # No shell, no package manager, not root. A new volume takes owner and mode from the folder it is mounted
 # on, so these two are made here and no step before the first start is needed.
 FROM ${RUNTIME_IMAGE} AS runtime
-COPY --from=empty --chown=65532:65532 --chmod=0700 /folder /data
-COPY --from=empty --chown=65532:65532 --chmod=0700 /folder /run/gateway-secret
+COPY --from=empty --chown=65532:65532 /folder /data
+COPY --from=empty --chown=65532:65532 /folder /run/gateway-secret
 USER 65532:65532
 WORKDIR /data
 
