@@ -1,5 +1,5 @@
 //! The gateway's own addresses, one file each. They turn a request into an [`Answer`] or a
-//! [`Refusal`](crate::refusal::Refusal); neither is written here.
+//! [`Refusal`]; neither is written here.
 
 pub mod body;
 pub mod describe;
