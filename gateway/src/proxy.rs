@@ -249,6 +249,11 @@ impl ProxyHttp for Gateway {
         context::record(session, e, ctx, &self.endpoints.metrics);
     }
 
+    /// Our own line has the request's id, the reason and the cause.
+    fn suppress_error_log(&self, _session: &Session, _ctx: &Context, _error: &Error) -> bool {
+        true
+    }
+
     /// Pingora's own error lines: no query, no header.
     fn request_summary(&self, _session: &Session, ctx: &Context) -> String {
         format!("request {}", ctx.request_id)

@@ -255,15 +255,15 @@ pub(super) fn record(session: &Session, error: Option<&Error>, ctx: &Context, me
     {
         metrics.upstream_error(&upstream.name, kind);
     }
-    if let Some(cause) = &ctx.cause {
-        tracing::debug!(
-            request_id = ctx.request_id,
-            reason = ctx.reason,
-            cause,
-            "refused"
-        );
-    } else if let Some(error) = error {
-        tracing::debug!(request_id = ctx.request_id, %error, "the client or the upstream broke off");
+    let (request_id, reason) = (&ctx.request_id, ctx.reason);
+    match (&ctx.cause, error) {
+        // What is our side's fault wants an operator; what is the client's is in the access log.
+        (Some(cause), _) if code >= 500 => tracing::warn!(request_id, reason, cause, "not served"),
+        (Some(cause), _) => tracing::debug!(request_id, reason, cause, "refused"),
+        (None, Some(error)) => {
+            tracing::debug!(request_id, %error, "the client or the upstream broke off");
+        }
+        (None, None) => {}
     }
     AccessLine {
         method,

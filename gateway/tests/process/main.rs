@@ -16,5 +16,6 @@ mod configuration;
 mod crash;
 mod first_start;
 mod provision;
+mod reload;
 mod secrets;
 mod stop;

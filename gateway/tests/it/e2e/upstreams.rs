@@ -35,7 +35,7 @@ async fn assert_cause_is_logged(gateway: &Gateway) {
     let access = line(&["gateway::access", "/public/a"]).await;
     let access: serde_json::Value = serde_json::from_str(&access).expect("JSON");
     let id = access["request_id"].as_str().expect("an id");
-    line(&["Fail to proxy", "cause", id]).await;
+    line(&["WARN", "not served", "\"cause\":", id]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
