@@ -67,15 +67,15 @@ impl Equipment {
         })
     }
 
-    /// Looks names up and goes on doing so; tells upstreams of users. Returns after the first look-up.
+    /// Looks names up and goes on doing so, then tells upstreams of users. Returns after the first look-up.
     pub async fn start(&self) {
         tokio::spawn(
             self.upstreams
                 .clone()
                 .refresh_loop(self.retired.subscribe()),
         );
-        tokio::spawn(self.provisioning.clone().run(self.retired.subscribe()));
         self.upstreams.resolve_all().await;
+        tokio::spawn(self.provisioning.clone().run(self.retired.subscribe()));
     }
 
     /// Ends what [`Self::start`] began. Requests that hold this equipment are served to their end.

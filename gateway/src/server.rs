@@ -15,7 +15,7 @@ use crate::admin::{Part, Readiness};
 use crate::auth::keys::{KeyError, KeyRing};
 use crate::auth::password::PasswordWorkers;
 use crate::auth::view::View;
-use crate::config::{Config, ConfigProblems, Resolved};
+use crate::config::{Config, ConfigProblems, Resolved, ServerConfig};
 use crate::decision::Snapshot;
 use crate::edge::EdgeCounters;
 use crate::endpoints::Endpoints;
@@ -37,6 +37,7 @@ mod tasks;
 
 use listen::Listeners;
 use reload::Reloader;
+use signals::Signals;
 
 /// The store's file in the data folder.
 pub const STORE_FILE: &str = "gateway.redb";
@@ -189,6 +190,7 @@ async fn serve(
     listeners: Listeners,
     out: &mut dyn Write,
 ) -> Result<(), ServeError> {
+    let mut signals = Signals::listen();
     let (stop, stopping) = watch::channel(false);
     let readiness = Arc::new(Readiness::default());
     let counters = Arc::new(EdgeCounters::default());
@@ -208,28 +210,39 @@ async fn serve(
     readiness.set(Part::Keys, true);
     greeting::write(out, config, &built.prepared, address, admin_address);
 
-    let stop_now = signals::wait(&readiness, config.server.drain_delay).await;
-    stop.send_replace(true);
-    if !stop_now {
-        drain(&counters, config.server.drain).await;
+    let signal = signals.next().await;
+    tracing::info!(signal, "stopping: requests in flight are finished");
+    readiness.drain();
+    let hurry = tokio::select! {
+        hurry = wind_down(&stop, &counters, &config.server) => hurry,
+        _ = signals.next() => true,
+    };
+    if hurry {
+        tracing::warn!(open = counters.open(), "open connections are cut");
     }
+    // Where the second signal came first, listeners are still open.
+    stop.send_replace(true);
     admin.shut_down();
     state.load().equipment.retire();
     tracing::info!("stopped");
     Ok(())
 }
 
-/// Waits until the last connection is closed, for at most `limit`.
-async fn drain(counters: &EdgeCounters, limit: Duration) {
-    let deadline = Instant::now() + limit;
+/// Lets a load balancer notice, stops to listen, and waits until the last connection is closed, for at most
+/// the drain time. Says whether that was over before they were.
+async fn wind_down(
+    stop: &watch::Sender<bool>,
+    counters: &EdgeCounters,
+    server: &ServerConfig,
+) -> bool {
+    sleep(server.drain_delay).await;
+    stop.send_replace(true);
+    let deadline = Instant::now() + server.drain;
     while counters.open() > 0 {
         if Instant::now() >= deadline {
-            tracing::warn!(
-                open = counters.open(),
-                "the drain time is over: open connections are cut"
-            );
-            return;
+            return true;
         }
         sleep(Duration::from_millis(10)).await;
     }
+    false
 }

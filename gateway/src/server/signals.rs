@@ -1,41 +1,38 @@
-//! Signals: SIGTERM drains, SIGINT too, a second one stops at once.
-
-use std::time::Duration;
+//! Signals that end the gateway: SIGTERM and SIGINT. The first lets requests in flight end, a second one does
+//! not wait for them.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::admin::Readiness;
+/// Both signals.
+pub(super) struct Signals {
+    terminate: Option<Signal>,
+    interrupt: Option<Signal>,
+}
 
-/// Waits for the signal to stop, reports "not ready" and lets `delay` pass so that a load balancer can
-/// notice. Says whether a second signal asked to stop at once.
-pub(super) async fn wait(readiness: &Readiness, delay: Duration) -> bool {
-    let (mut terminate, mut interrupt) = (
-        listen(SignalKind::terminate()),
-        listen(SignalKind::interrupt()),
-    );
-    let name = either(&mut terminate, &mut interrupt).await;
-    tracing::info!(signal = name, "stopping: requests in flight are finished");
-    readiness.drain();
-    tokio::select! {
-        () = tokio::time::sleep(delay) => false,
-        _ = either(&mut terminate, &mut interrupt), if !delay.is_zero() => true,
+impl Signals {
+    /// Listens from now on; a signal that cannot be listened for is told of and does without.
+    pub(super) fn listen() -> Self {
+        let listen = |kind| {
+            signal(kind)
+                .inspect_err(|error| tracing::warn!(%error, "a signal cannot be listened for"))
+                .ok()
+        };
+        Self {
+            terminate: listen(SignalKind::terminate()),
+            interrupt: listen(SignalKind::interrupt()),
+        }
+    }
+
+    /// Waits for the next one; gives its name.
+    pub(super) async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            () = one(&mut self.terminate) => "SIGTERM",
+            () = one(&mut self.interrupt) => "SIGINT",
+        }
     }
 }
 
-fn listen(kind: SignalKind) -> Option<Signal> {
-    signal(kind)
-        .inspect_err(|error| tracing::warn!(%error, "a signal cannot be listened for"))
-        .ok()
-}
-
-async fn either(terminate: &mut Option<Signal>, interrupt: &mut Option<Signal>) -> &'static str {
-    tokio::select! {
-        () = next(terminate) => "SIGTERM",
-        () = next(interrupt) => "SIGINT",
-    }
-}
-
-async fn next(signal: &mut Option<Signal>) {
+async fn one(signal: &mut Option<Signal>) {
     match signal {
         Some(signal) => {
             signal.recv().await;

@@ -187,3 +187,27 @@ async fn while_stopping_it_says_so() {
     assert_eq!(status.code(), Some(0));
     assert!(took < SOON, "{took:?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_signal_does_not_wait() {
+    let upstream = Misbehaving::start(Misbehaviour::NeverAnswers).await;
+    let home = Home::zero_config(&upstream.url()).env("GATEWAY_SERVER_DRAIN", "60s");
+    let mut gateway = home.serve().await;
+    let mut waiting = gateway.connect().await;
+    waiting.send(ask("GET /").end()).await;
+    eventually("the request to arrive", async || {
+        (upstream.taken() > 0).then_some(())
+    })
+    .await;
+    gateway.process.signal(Signal::TERM);
+    eventually("the drain to begin", async || {
+        gateway
+            .log()
+            .contains("requests in flight are finished")
+            .then_some(())
+    })
+    .await;
+    assert!(gateway.process.runs());
+    gateway.process.signal(Signal::INT);
+    assert_eq!(gateway.process.ended().await.code(), Some(0));
+}
