@@ -148,8 +148,10 @@ fn judge(
     // Where another reading of the path meets another rule, that one must say yes as well.
     snapshot
         .policy
-        .for_other_readings(&facts.path, &facts.method, |other| {
-            admit(&other.access, habits, facts, identity.as_ref())
+        .for_other_readings(&facts.path, &facts.method, |other| match other {
+            None => Err(Refusal::NoRoute),
+            Some(other) if other.target == Target::Nowhere => Err(Refusal::NoRoute),
+            Some(other) => admit(&other.access, habits, facts, identity.as_ref()),
         })?;
     if !served {
         return Err(Refusal::Method(facts.method.as_str().to_owned()));

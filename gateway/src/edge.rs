@@ -10,7 +10,7 @@
 //! response take.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -23,6 +23,7 @@ use pingora::protocols::Stream;
 use pingora::server::ShutdownWatch;
 
 use crate::config::ServerConfig;
+use crate::request::client_network;
 
 mod head;
 mod stream;
@@ -186,7 +187,7 @@ impl<A> ConnectionLimit<A> {
         let ip = peer
             .map(|ip| ip.to_canonical())
             .filter(|ip| !self.trusted_proxies.iter().any(|net| net.contains(ip)))
-            .map(network_of);
+            .map(client_network);
         let mut open = self.open.lock();
         if open.all >= self.connections {
             EdgeCounters::count(&self.counters.refused_total);
@@ -209,14 +210,6 @@ impl<A> ConnectionLimit<A> {
             open: Arc::clone(&self.open),
             counters: Arc::clone(&self.counters),
         })
-    }
-}
-
-/// One customer's IPv6 network is at least a /64 (RFC 6177), so a single address counts for nothing.
-fn network_of(ip: IpAddr) -> IpAddr {
-    match ip {
-        IpAddr::V4(_) => ip,
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
     }
 }
 

@@ -58,6 +58,8 @@ pub struct Call<'a> {
     pub snapshot: &'a Snapshot,
     /// What it is served with.
     pub equipment: &'a Equipment,
+    /// Segments of the path that are the rule's own.
+    pub fixed_segments: usize,
     /// `Accept` as it was sent, several joined.
     pub accept: Option<String>,
     /// Who sent it, where the endpoint looks at that.

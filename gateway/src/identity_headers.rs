@@ -115,7 +115,9 @@ impl HeaderPlan {
             .headers
             .keys()
             .filter(|name| {
-                let folded = name.as_str().replace('_', "-");
+                let folded = name
+                    .as_str()
+                    .replace(|c: char| !c.is_ascii_alphanumeric(), "-");
                 self.is_ours(&folded)
                     && !(keep_authorization && *name == http::header::AUTHORIZATION)
             })
@@ -126,32 +128,53 @@ impl HeaderPlan {
         }
     }
 
-    /// `name` is in lower case with `-` for `_`: CGI and WSGI read both as one.
+    /// `name` is in lower case with `-` for everything that is no letter or digit: CGI and WSGI make `_` of `-`,
+    /// and some servers of all else.
     fn is_ours(&self, name: &str) -> bool {
-        const PREFIXES: [&str; 5] = [
+        const PREFIXES: [&str; 16] = [
             "x-forwarded-",
             "x-original-",
             "x-envoy-",
             "x-auth-",
             "x-gateway-",
+            "x-remote-",
+            "x-authenticated-",
+            "x-authentik-",
+            "x-webauth-",
+            "x-goog-authenticated-",
+            "x-ms-client-principal",
+            "cf-access-",
+            "tailscale-",
+            "ssl-client-",
+            "x-ssl-",
+            "x-client-cert",
         ];
-        const NAMES: [&str; 12] = [
+        const NAMES: [&str; 18] = [
             "authorization",
             "forwarded",
             "x-forwarded",
             "x-real-ip",
-            "x-rewrite-url",
+            "x-client-ip",
+            "x-cluster-client-ip",
+            "client-ip",
             "cf-connecting-ip",
             "true-client-ip",
+            "fastly-client-ip",
+            "x-rewrite-url",
             "x-http-method-override",
             "x-http-method",
+            "x-http-verb",
             "x-method-override",
             "proxy-authorization",
+            "proxy",
             REQUEST_ID_HEADER,
         ];
         PREFIXES.iter().any(|prefix| name.starts_with(prefix))
             || NAMES.contains(&name)
-            || self.removed.iter().any(|own| own.replace('_', "-") == name)
+            || self
+                .removed
+                .iter()
+                .any(|own| own.replace(|c: char| !c.is_ascii_alphanumeric(), "-") == name)
     }
 
     fn insert_identity(&self, request: &mut RequestHeader, permit: &Permit) -> Result<()> {

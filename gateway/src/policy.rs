@@ -135,6 +135,11 @@ impl Rule {
         self.pattern.as_str()
     }
 
+    /// How many segments of a path are this rule's own; what lies behind them is for the target.
+    pub fn fixed_segments(&self) -> usize {
+        self.pattern.fixed_segments()
+    }
+
     /// The methods as they were written; empty means all.
     pub fn methods(&self) -> impl Iterator<Item = &str> {
         self.methods.iter().map(Method::as_str)
@@ -182,6 +187,8 @@ pub struct Policy {
     rules: Vec<Rule>,
     hosts: Option<Vec<String>>,
     guarded: Vec<Pattern>,
+    /// Some pattern has a capital letter: a path without any has another reading too.
+    has_capitals: bool,
 }
 
 impl Policy {
@@ -211,7 +218,11 @@ impl Policy {
         if !problems.is_empty() {
             return Err(problems);
         }
+        let has_capitals = rules
+            .iter()
+            .any(|(_, rule)| rule.path().chars().any(char::is_uppercase));
         Ok(Self {
+            has_capitals,
             rules: rules.into_iter().map(|(_, rule)| rule).collect(),
             hosts: hosts.map(|list| list.iter().map(|h| h.to_ascii_lowercase()).collect()),
             guarded: guarded
@@ -236,7 +247,7 @@ impl Policy {
     /// Says whether any reading of the path lies where only the gateway itself may write.
     pub fn is_guarded(&self, path: &CanonicalPath) -> bool {
         !self.guarded.is_empty()
-            && path.any_reading(|reading| self.guarded.iter().any(|p| p.matches(reading)))
+            && path.any_reading(|reading| self.guarded.iter().any(|p| p.matches_folded(reading)))
     }
 
     /// The rule that the path as it is forwarded meets first.
@@ -249,7 +260,8 @@ impl Policy {
         self.rules.get(id.0)
     }
 
-    /// Calls `judge` with each rule that another reading of the path meets; stops at the first error.
+    /// Calls `judge` with what each other reading of the path meets on a server that folds case: a rule, or
+    /// `None` where no rule covers it. Stops at the first error.
     ///
     /// # Errors
     /// The first that `judge` returns.
@@ -257,17 +269,17 @@ impl Policy {
         &self,
         path: &CanonicalPath,
         method: &Method,
-        mut judge: impl FnMut(&Rule) -> Result<(), E>,
+        mut judge: impl FnMut(Option<&Rule>) -> Result<(), E>,
     ) -> Result<(), E> {
-        for reading in path.other_readings() {
-            if let Some(rule) = self
-                .find_reading(reading, method)
-                .and_then(|id| self.rule(id))
-            {
-                judge(rule)?;
-            }
+        let met = |reading: &str| {
+            let fits = |rule: &&Rule| rule.takes(method) && rule.pattern.matches_folded(reading);
+            self.rules.iter().find(fits)
+        };
+        if self.has_capitals {
+            judge(met(path.decoded()))?;
         }
-        Ok(())
+        path.other_readings()
+            .try_for_each(|reading| judge(met(reading)))
     }
 
     /// The rule that this path would meet with any method: what an answer about the address itself

@@ -14,8 +14,8 @@ use pingora::{Error, ErrorType, Result};
 use crate::config::Limits;
 use crate::decision::{Decision, Permit, decide};
 use crate::endpoints::{Call, Endpoints};
-use crate::equipment::Equipment;
 use crate::identity_headers::{self, Forwarding};
+use crate::policy::Rule;
 use crate::refusal::Refusal;
 use crate::respond::{Connection, respond};
 use crate::upstream::Place;
@@ -75,8 +75,7 @@ impl ProxyHttp for Gateway {
                 self.refuse(session, ctx, refusal).await?;
                 Ok(true)
             }
-            Decision::Forward(permit) => match take_place(session, &ctx.current.equipment, &permit)
-            {
+            Decision::Forward(permit) => match take_place(session, ctx, &permit) {
                 Ok(place) => {
                     ctx.identify(permit.identity());
                     ctx.decision = "forward";
@@ -193,10 +192,15 @@ impl ProxyHttp for Gateway {
     async fn request_body_filter(
         &self,
         session: &mut Session,
-        _body: &mut Option<Bytes>,
-        _end_of_stream: bool,
+        body: &mut Option<Bytes>,
+        end_of_stream: bool,
         ctx: &mut Context,
     ) -> Result<()> {
+        // Written as a chunk of no bytes, it would end the body before its end does
+        // (pingora-core `do_write_chunked_body`).
+        if end_of_stream && body.as_ref().is_some_and(Bytes::is_empty) {
+            *body = None;
+        }
         // Not a sum of our own: a retry replays what was buffered through this filter again.
         if session.as_downstream().body_bytes_read() as u64
             > ctx.current.equipment.server.limits.body_bytes
@@ -272,9 +276,14 @@ fn bound(session: &mut Session, limits: &Limits) {
 /// A place at the upstream, for a body that fits.
 fn take_place(
     session: &Session,
-    equipment: &Equipment,
+    ctx: &Context,
     permit: &Permit,
 ) -> std::result::Result<Place, Refusal> {
+    let equipment = &ctx.current.equipment;
+    let client = ctx
+        .arrival()
+        .map_err(|e| Refusal::Internal(e.to_string()))?
+        .client;
     let announced = session
         .req_header()
         .headers
@@ -288,7 +297,7 @@ fn take_place(
     }
     equipment
         .upstreams
-        .admit(permit.upstream())
+        .admit(permit.upstream(), client)
         .map_err(|why| Refusal::Overloaded(why.to_string()))
 }
 
@@ -318,6 +327,7 @@ impl Gateway {
             snapshot: &ctx.current.snapshot,
             equipment: &ctx.current.equipment,
             identity,
+            fixed_segments: ctx.met().map_or(0, Rule::fixed_segments),
             accept,
             client: arrival.client,
             https: arrival.https,

@@ -3,7 +3,7 @@
 //! Invariants: what cannot be read in exactly one way is an error ([`BadRequest`]), never a guess; the
 //! facts hold no header but those named here, so nothing else can sway a decision.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::IpNet;
 use pingora::http::RequestHeader;
@@ -174,7 +174,8 @@ pub enum BadRequest {
 }
 
 impl RequestFacts {
-    /// Reads the facts. `raw_head` is the header block as it arrived, where the protocol has one: the
+    /// Reads the facts. `body_follows`: the HTTP/2 stream is still open behind the head, whatever its headers
+    /// say. `raw_head` is the header block as it arrived, where the protocol has one: the
     /// HTTP layer drops a `Content-Length` that stands beside `Transfer-Encoding` before anybody sees it.
     ///
     /// # Errors
@@ -182,6 +183,7 @@ impl RequestFacts {
     pub fn parse(
         header: &RequestHeader,
         raw_head: Option<&[u8]>,
+        body_follows: bool,
         limits: &HeadLimits,
         grammar: &Grammar,
     ) -> Result<Self, BadRequest> {
@@ -193,7 +195,7 @@ impl RequestFacts {
             return Err(BadRequest::Target);
         }
         check_header_size(header, target.len(), limits)?;
-        let body = read_framing(header, raw_head)?;
+        let body = read_framing(header, raw_head, body_follows)?;
         let method = Method::parse(header.method.as_str());
         let (path, query) = read_target(header, target, &method)?;
         let (authority, host) = read_host(header)?;
@@ -260,6 +262,15 @@ pub fn client_address(peer: IpAddr, trusted: &[IpNet], header: &RequestHeader) -
         }
     }
     nearest
+}
+
+/// Who counts as one client: an IPv4 address, or the /64 that one subscriber of IPv6 gets at least
+/// (RFC 6177).
+pub fn client_network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64)).into(),
+        v4 @ IpAddr::V4(_) => v4,
+    }
 }
 
 /// Says whether an address is one of the trusted proxies.

@@ -46,7 +46,7 @@ pub const STORE_FILE: &str = "gateway.redb";
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Reads the configuration again, from where it came the first time.
-pub type Reread = Box<dyn Fn() -> Result<Resolved, ConfigProblems> + Send + Sync>;
+pub type Reread = Arc<dyn Fn() -> Result<Resolved, ConfigProblems> + Send + Sync>;
 
 /// Why the gateway does not run.
 #[derive(Debug, thiserror::Error)]

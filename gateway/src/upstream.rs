@@ -5,7 +5,7 @@
 //! good one only when it names an address; an address that does not take connections is left out for a
 //! while, but never the last one that is left.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -13,16 +13,19 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use http::{HeaderName, HeaderValue};
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::UpstreamConfig;
 use crate::policy::UpstreamId;
 
 mod address;
+mod places;
 mod resolve;
 mod secret;
 
 use address::Address;
+use places::Places;
+
+pub use places::Place;
 pub use secret::SecretError;
 
 /// Carries the shared secret on every forwarded and provisioning request.
@@ -39,8 +42,7 @@ pub struct UpstreamSet {
 #[derive(Debug)]
 struct Upstream {
     config: Arc<UpstreamConfig>,
-    /// Shared with the requests that hold a place.
-    places: Arc<Semaphore>,
+    places: Places,
     secret: Option<HeaderValue>,
     /// In the order of the configuration.
     origins: Mutex<Vec<Known>>,
@@ -77,17 +79,13 @@ pub struct Picked {
     pub authority: HeaderValue,
 }
 
-/// A request's place at an upstream, given back when dropped.
-#[derive(Debug)]
-pub struct Place {
-    _permit: OwnedSemaphorePermit,
-}
-
 /// Why a request cannot go to an upstream now. All are answered 503.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PickError {
     /// As many requests as `max_requests` are in flight.
-    #[error("upstream {upstream} already has its {limit} requests in flight")]
+    #[error(
+        "upstream {upstream} already has its {limit} requests in flight, or this client its share of them"
+    )]
     Busy {
         /// Name of the upstream.
         upstream: String,
@@ -179,19 +177,16 @@ impl UpstreamSet {
     /// one place.
     ///
     /// # Errors
-    /// [`PickError::Busy`] where `max_requests` are in flight; nobody waits.
-    pub fn admit(&self, id: UpstreamId) -> Result<Place, PickError> {
+    /// [`PickError::Busy`] where `max_requests` are in flight, or the client's share of them; nobody waits.
+    pub fn admit(&self, id: UpstreamId, client: IpAddr) -> Result<Place, PickError> {
         let upstream = self.known(id)?;
-        match Arc::clone(&upstream.places).try_acquire_owned() {
-            Ok(permit) => Ok(Place { _permit: permit }),
-            Err(_) => {
-                upstream.counters.busy.fetch_add(1, Ordering::Relaxed);
-                Err(PickError::Busy {
-                    upstream: upstream.config.name.clone(),
-                    limit: upstream.config.max_requests,
-                })
+        upstream.places.take(client).ok_or_else(|| {
+            upstream.counters.busy.fetch_add(1, Ordering::Relaxed);
+            PickError::Busy {
+                upstream: upstream.config.name.clone(),
+                limit: upstream.config.max_requests,
             }
-        }
+        })
     }
 
     /// Takes the next address in turn that takes connections.
@@ -262,9 +257,7 @@ impl Upstream {
             None => None,
         };
         let upstream = Self {
-            places: Arc::new(Semaphore::new(
-                config.max_requests.min(Semaphore::MAX_PERMITS),
-            )),
+            places: Places::new(config.max_requests),
             secret,
             origins: Mutex::new(vec![Known::default(); config.origins.len()]),
             addresses: ArcSwap::default(),
@@ -293,11 +286,7 @@ impl Upstream {
             name: self.config.name.clone(),
             addresses: addresses.len(),
             ejected: addresses.iter().filter(|a| a.is_ejected(now)).count(),
-            in_flight: self
-                .config
-                .max_requests
-                .min(Semaphore::MAX_PERMITS)
-                .saturating_sub(self.places.available_permits()),
+            in_flight: self.places.in_flight(),
             picked: read(&self.counters.picked),
             busy: read(&self.counters.busy),
             no_address: read(&self.counters.no_address),

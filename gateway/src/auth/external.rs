@@ -47,7 +47,7 @@ pub enum IssuerError {
     /// Not a JWK set.
     #[error("not a JWK set (RFC 7517): {0}")]
     Set(String),
-    /// More than [`MAX_KEYS`].
+    /// More than 64 keys.
     #[error("more than {MAX_KEYS} keys")]
     TooMany,
     /// No key for any of the algorithms.

@@ -395,9 +395,22 @@ fn find_user(
         (ClaimSet::DrfJwt, Some(id)) if id.as_u64() != Some(user.id.0) => {
             Err(TokenError::OtherUser)
         }
-        (ClaimSet::DrfJwt, None) if !rules.legacy => Err(TokenError::NoSubject),
+        // A name alone may be that of a removed user whom the token was made for.
+        (ClaimSet::DrfJwt, None) if !rules.legacy || !made_for(claims, &user) => {
+            Err(TokenError::NoSubject)
+        }
         _ => Ok(user),
     }
+}
+
+/// Says whether the token was made when this user already was.
+fn made_for(claims: &StrictObject, user: &User) -> bool {
+    let made = claims
+        .0
+        .get("orig_iat")
+        .or_else(|| claims.0.get("iat"))
+        .and_then(Value::as_f64);
+    made.is_some_and(|made| made >= user.created_at as f64)
 }
 
 fn by_subject(claims: &StrictObject, view: &View) -> Result<Arc<User>, TokenError> {
@@ -445,6 +458,8 @@ fn check_session(
     }
     match ver {
         Some(ver) if ver.as_u64() != Some(u64::from(user.epoch)) => Err(TokenError::Revoked),
+        // A legacy token cannot say under which epoch it was made: it counts until there is a second one.
+        None if user.epoch > 0 => Err(TokenError::Revoked),
         _ => Ok((jti, sid)),
     }
 }

@@ -41,7 +41,7 @@ pub(super) fn run(args: &ExplainArgs, env: &[(String, String)], streams: &mut St
     let header = header(args, config, token.as_deref())?;
     let limits = config.server.limits.head();
     let (rule, decision) =
-        match RequestFacts::parse(&header, None, &limits, &snapshot.habits.grammar) {
+        match RequestFacts::parse(&header, None, false, &limits, &snapshot.habits.grammar) {
             Ok(facts) => {
                 let judgement = decide(&snapshot, &facts, crate::clock::now());
                 (

@@ -15,7 +15,7 @@ pub(super) fn serve(args: &ServeArgs, env: &[(String, String)], streams: &mut St
     let resolved = config::resolve(args, env.to_vec())?;
     crate::telemetry::init(&resolved.config.log).map_err(Failure::failed)?;
     let (args, env) = (args.clone(), env.to_vec());
-    let reread = Box::new(move || config::resolve(&args, env.clone()));
+    let reread = std::sync::Arc::new(move || config::resolve(&args, env.clone()));
     crate::server::run(&resolved, reread, streams.out).map_err(|error| {
         let exit = if error.is_configuration() {
             Exit::Configuration

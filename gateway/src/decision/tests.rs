@@ -75,6 +75,88 @@ fn snapshot(habits: Habits) -> Snapshot {
     }
 }
 
+fn plain(method: &str, path: &str) -> RequestFacts {
+    RequestFacts {
+        method: Method::parse(method),
+        path: CanonicalPath::parse(path).expect(path),
+        query: None,
+        host: "a".to_owned(),
+        authority: "a".to_owned(),
+        credential: Credential::None,
+        body: Body::Empty,
+        upgrade: Upgrade::None,
+        preflight: false,
+        query_overrides_method: false,
+        expects_continue: false,
+    }
+}
+
+fn status(rules: Vec<RuleSpec>, guarded: &str, path: &str) -> u16 {
+    let habits = Habits::standard();
+    let snapshot = Snapshot {
+        policy: Arc::new(Policy::compile(rules, None, &[guarded.to_owned()]).unwrap()),
+        ..snapshot(habits.clone())
+    };
+    match decide(&snapshot, &plain("GET", path), NOW).decision {
+        Decision::Forward(_) => 200,
+        Decision::Refuse(refusal) => refusal.status(&habits),
+        Decision::Answer(..) => 0,
+    }
+}
+
+#[test]
+fn p024_patterns_with_capitals_hold_for_every_case() {
+    let rules = || {
+        vec![
+            rule("/Admin/**", Access::Roles(vec!["admin".to_owned()])),
+            rule("/**", Access::Public),
+        ]
+    };
+    for path in [
+        "/Admin/x",
+        "/admin/x",
+        "/ADMIN/x",
+        "//admin/x",
+        "/%61dmin/x",
+        "/%2541dmin/x",
+    ] {
+        assert_eq!(status(rules(), "/People", path), 401, "{path}");
+    }
+    for path in [
+        "/People/1",
+        "/people/1",
+        "/PEOPLE/1",
+        "/%2570eople/1",
+        "/people./1",
+        "//People/1",
+    ] {
+        assert_eq!(status(rules(), "/People", path), 404, "{path}");
+    }
+    assert_eq!(status(rules(), "/People", "/administrator"), 200);
+}
+
+#[test]
+fn p020_a_reading_without_a_rule_closes_what_another_opens() {
+    let rules = || vec![rule("/Public/**", Access::Public)];
+    for path in [
+        "/Public/..%252fx",
+        "/Public/%252e%252e/x",
+        "/Public/.%252e/x",
+        "/Public/%255c..%255cx",
+    ] {
+        assert_eq!(status(rules(), "/people", path), 404, "{path}");
+    }
+    for path in [
+        "/Public/x",
+        "/Public/Read%20Me",
+        "/Public//x",
+        "/Public/x;y=z",
+        "/Public/100%25",
+    ] {
+        assert_eq!(status(rules(), "/people", path), 200, "{path}");
+    }
+}
+
 /// Who presents what.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Bearer {

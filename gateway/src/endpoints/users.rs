@@ -49,6 +49,7 @@ const EMAIL: TextField = TextField {
 };
 
 /// What an address under `users/` names.
+#[derive(Debug, PartialEq)]
 enum Place {
     List,
     One(Option<UserId>),
@@ -70,7 +71,10 @@ impl Endpoints {
     /// # Errors
     /// Why the request is not served.
     pub async fn users(&self, call: &Call<'_>, upload: &mut dyn Upload) -> Result<Answer, Refusal> {
-        match (place(call.facts.path.decoded()), &call.facts.method) {
+        match (
+            place(call.facts.path.decoded(), call.fixed_segments),
+            &call.facts.method,
+        ) {
             (Place::List, Method::Get | Method::Head) => self.list(call).await,
             (Place::List, Method::Post) => self.create(call, upload).await,
             (Place::One(id), Method::Get | Method::Head) => Ok(Answer::json(
@@ -274,18 +278,19 @@ impl Endpoints {
     }
 }
 
-/// The last segment of the path: `users` itself, or what should be a number.
-fn place(path: &str) -> Place {
-    let last = path
+/// What lies behind the address that the endpoint is mounted at: nothing, or what should be a number.
+fn place(path: &str, fixed_segments: usize) -> Place {
+    let segments = path
         .split('/')
-        .map(|s| s.split(';').next().unwrap_or_default())
-        .rfind(|s| !s.is_empty());
-    match last {
-        None | Some("users") => Place::List,
-        Some(text) => {
+        .map(|s| s.split(';').next().unwrap_or_default());
+    let mut behind = segments.filter(|s| !s.is_empty()).skip(fixed_segments);
+    match (behind.next(), behind.next()) {
+        (None, _) => Place::List,
+        (Some(text), None) => {
             let digits = text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
             Place::One(text.parse().ok().filter(|_| digits).map(UserId))
         }
+        (Some(_), Some(_)) => Place::One(None),
     }
 }
 
@@ -385,5 +390,27 @@ fn store_refusal(error: StoreError) -> Refusal {
             "The last active administrator can be neither removed, disabled nor demoted.",
         )),
         other => Refusal::Internal(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_endpoint_works_wherever_it_is_mounted() {
+        for (path, fixed, want) in [
+            ("/users", 1, Place::List),
+            ("/api-auth/users/", 2, Place::List),
+            ("/accounts", 1, Place::List),
+            ("/accounts/7/", 1, Place::One(Some(UserId(7)))),
+            ("/users/users", 1, Place::One(None)),
+            ("/users/07", 1, Place::One(None)),
+            ("/users/-1", 1, Place::One(None)),
+            ("/users/18446744073709551616", 1, Place::One(None)),
+            ("/users/7/8", 1, Place::One(None)),
+        ] {
+            assert_eq!(place(path, fixed), want, "{path}");
+        }
     }
 }

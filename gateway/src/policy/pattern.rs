@@ -103,6 +103,17 @@ impl Pattern {
 
     /// Says whether a decoded path lies under this pattern.
     pub fn matches(&self, path: &str) -> bool {
+        self.matches_by(path, |part, text| part == text)
+    }
+
+    /// The same for a server that folds case.
+    pub fn matches_folded(&self, path: &str) -> bool {
+        self.matches_by(path, |part, text| {
+            part.to_lowercase() == text.to_lowercase()
+        })
+    }
+
+    fn matches_by(&self, path: &str, same: impl Fn(&str, &str) -> bool) -> bool {
         let Some(rest) = path.strip_prefix('/') else {
             return false;
         };
@@ -113,7 +124,7 @@ impl Pattern {
             };
             let bare = part.split_once(';').map_or(part, |(bare, _)| bare);
             let fits = match segment {
-                Segment::Literal(text) => bare == text,
+                Segment::Literal(text) => same(bare, text),
                 Segment::Any => !bare.is_empty(),
             };
             if !fits {
@@ -125,6 +136,14 @@ impl Pattern {
             || parts
                 .next()
                 .is_none_or(|last| bare_is_empty(last) && parts.next().is_none())
+    }
+
+    /// Segments in front of the first wildcard.
+    pub fn fixed_segments(&self) -> usize {
+        self.segments
+            .iter()
+            .take_while(|segment| matches!(segment, Segment::Literal(_)))
+            .count()
     }
 
     /// Says whether every path that `other` matches is matched by this pattern too.

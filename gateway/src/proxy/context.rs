@@ -35,14 +35,22 @@ pub struct Arrival {
 
 impl Arrival {
     /// Reads a request once.
-    pub fn read(session: &Session, snapshot: &Snapshot, server: &ServerConfig) -> Self {
+    pub fn read(session: &mut Session, snapshot: &Snapshot, server: &ServerConfig) -> Self {
+        let downstream = session.as_downstream_mut();
+        let body_follows = downstream.is_http2() && !downstream.is_body_empty();
         let header = session.req_header();
         let limits = server.limits.head();
         let raw = session
             .as_downstream()
             .as_http1()
             .map(|h1| h1.get_headers_raw_bytes());
-        let facts = RequestFacts::parse(header, raw.as_deref(), &limits, &snapshot.habits.grammar);
+        let facts = RequestFacts::parse(
+            header,
+            raw.as_deref(),
+            body_follows,
+            &limits,
+            &snapshot.habits.grammar,
+        );
         let peer = session
             .client_addr()
             .and_then(|addr| addr.as_inet())

@@ -84,6 +84,7 @@ pub(super) fn read_target(
 pub(super) fn read_framing(
     header: &RequestHeader,
     raw_head: Option<&[u8]>,
+    body_follows: bool,
 ) -> Result<Body, BadRequest> {
     let mut codings = header
         .headers
@@ -102,12 +103,7 @@ pub(super) fn read_framing(
     }
     let mut lengths = header.headers.get_all(http::header::CONTENT_LENGTH).iter();
     match (lengths.next(), lengths.next()) {
-        (None, _)
-            if header.version == http::Version::HTTP_2
-                && !header.send_end_stream().unwrap_or(true) =>
-        {
-            Ok(Body::Unknown)
-        }
+        (None, _) if body_follows => Ok(Body::Unknown),
         (None, _) => Ok(Body::Empty),
         (Some(_), Some(_)) => Err(BadRequest::Framing),
         (Some(length), None) => {
@@ -186,10 +182,15 @@ pub(super) fn read_upgrade(header: &RequestHeader, method: &Method) -> Upgrade {
     }
 }
 
-/// Frameworks in several languages let `_method=DELETE` in the query replace the method.
+/// Frameworks in several languages let `_method=DELETE` in the query replace the method; some of them take `;`
+/// for `&`, and `_method[]` for `_method`.
 pub(super) fn names_another_method(query: &str) -> bool {
-    form_urlencoded::parse(query.as_bytes()).any(|(name, value)| {
-        name.eq_ignore_ascii_case("_method")
-            && !matches!(value.to_ascii_uppercase().as_str(), "GET" | "HEAD" | "")
-    })
+    query
+        .split(['&', ';'])
+        .flat_map(|pair| form_urlencoded::parse(pair.as_bytes()))
+        .any(|(name, value)| {
+            let bare = name.split('[').next().unwrap_or_default();
+            bare.trim().eq_ignore_ascii_case("_method")
+                && !matches!(value.to_ascii_uppercase().as_str(), "GET" | "HEAD" | "")
+        })
 }

@@ -18,7 +18,7 @@ fn parse(method: &str, target: &str, headers: &[(&str, &str)]) -> Result<Request
             .append_header((*name).to_owned(), *value)
             .expect("value");
     }
-    RequestFacts::parse(&header, None, &limits(), &Grammar::strict())
+    RequestFacts::parse(&header, None, false, &limits(), &Grammar::strict())
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn p022_the_target_is_what_stood_on_the_request_line() {
         (b"GET /x\t HTTP/1.1\r\n", false),
         (b"GET  /x HTTP/1.1\r\n", false),
     ] {
-        let facts = RequestFacts::parse(&header, Some(line), &limits(), &Grammar::strict());
+        let facts = RequestFacts::parse(&header, Some(line), false, &limits(), &Grammar::strict());
         assert_eq!(facts.is_ok(), accepted, "{}", String::from_utf8_lossy(line));
     }
 }
@@ -213,6 +213,8 @@ fn p033_a_method_in_the_query_is_noticed() {
         ("%5Fmethod=delete", true),
         ("_method=get", false),
         ("_method=", false),
+        ("a=1;_method=DELETE", true),
+        ("_method[]=PUT", true),
         ("method=DELETE", false),
     ] {
         assert_eq!(names_another_method(query), want, "{query}");

@@ -10,6 +10,7 @@ use pingora::apps::ServerApp;
 use pingora::apps::http_app::HttpServer;
 use pingora::listeners::tls::TlsSettings;
 use pingora::listeners::{L4BufferSettings, ListenerConfig};
+use pingora::protocols::http::v2::server::default_h2_options;
 use pingora::server::Fds;
 use pingora::server::configuration::ServerConf;
 use pingora::services::Service as _;
@@ -31,8 +32,21 @@ const TRIES: usize = 2;
 /// Bytes written to a client at once: a small answer, head and body, is one write.
 const WRITE_BUFFER_BYTES: usize = 4096;
 
+/// Requests that one HTTP/2 connection may have open. Browsers ask for a dozen at once.
+const H2_STREAMS: u32 = 32;
+
 /// Threads for work that blocks (the store's disk), per proxy thread.
 const BLOCKING_THREADS: usize = 16;
+
+/// Whoever operates the gateway is few.
+const ADMIN_LIMITS: EdgeLimits = EdgeLimits {
+    connections: 128,
+    connections_per_ip: 128,
+    header_timeout: Duration::from_secs(10),
+    keep_alive: Duration::from_secs(60),
+    keep_alive_requests: 1_000,
+    trusted_proxies: Vec::new(),
+};
 
 /// A socket that is bound, and where.
 #[derive(Debug)]
@@ -90,7 +104,10 @@ impl Listeners {
         let gateway = Gateway {
             endpoints: Arc::clone(&built.endpoints),
         };
-        let http = pingora::proxy::http_proxy(&Arc::new(conf), gateway);
+        let mut http = pingora::proxy::http_proxy(&Arc::new(conf), gateway);
+        let mut h2 = default_h2_options();
+        h2.max_concurrent_streams(H2_STREAMS);
+        http.h2_options = Some(h2);
         let app = edge::guard(http, &EdgeLimits::from(server), Arc::clone(counters));
         let tls = built.certificates.clone();
         let proxy = start("proxy", app, self.clients, tls, server.threads, stopping)?;
@@ -119,6 +136,7 @@ impl ProxyRunning {
             metrics.encode()
         });
         let app = HttpServer::new_app(Admin::new(Arc::clone(readiness), text));
+        let app = edge::guard(app, &ADMIN_LIMITS, Arc::new(EdgeCounters::default()));
         let admin = start("admin", app, self.admin, None, 1, stopping)?;
         Ok(Running {
             proxy: self.proxy,

@@ -4,6 +4,7 @@
 //! they began with.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -13,6 +14,9 @@ use crate::endpoints::Endpoints;
 use crate::equipment::Equipment;
 use crate::state::Current;
 use crate::tls::Certificates;
+
+/// Longest time that reading the configuration may take.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a reload works on.
 pub(super) struct Reloader {
@@ -48,9 +52,14 @@ pub(super) async fn on_hangup(reloader: Reloader) {
 impl Reloader {
     async fn reload(&self) -> Result<(), String> {
         let endpoints = &self.endpoints;
-        let mut config = (self.reread)()
-            .map_err(|problems| problems.to_string())?
-            .config;
+        let reread = Arc::clone(&self.reread);
+        // Files on a network mount may not answer, and the rest goes on.
+        let read =
+            tokio::task::spawn_blocking(move || reread().map_err(|problems| problems.to_string()));
+        let read = tokio::time::timeout(PATIENCE, read)
+            .await
+            .map_err(|_| "the configuration could not be read in time".to_owned())?;
+        let mut config = read.map_err(|error| error.to_string())??.config;
         let current = endpoints.state.load();
         keep_what_needs_a_restart(&mut config, &current)?;
         let equipment = Arc::new(

@@ -119,16 +119,24 @@ fn an_ejection_ends_by_itself_and_grows_with_each_failure() {
 #[test]
 fn a_place_is_given_back_when_dropped() {
     let set = set(&["127.0.0.1"]);
-    let first = set.admit(ID()).expect("a place");
-    let _second = set.admit(ID()).expect("a place");
+    let first = set
+        .admit(ID(), IpAddr::from([192, 0, 2, 1]))
+        .expect("a place");
+    let _second = set
+        .admit(ID(), IpAddr::from([192, 0, 2, 1]))
+        .expect("a place");
     assert_eq!(set.stats()[0].in_flight, 2);
-    let refused = set.admit(ID()).expect_err("full");
+    let refused = set
+        .admit(ID(), IpAddr::from([192, 0, 2, 1]))
+        .expect_err("full");
     assert_eq!(
         refused.to_string(),
-        "upstream tasks already has its 2 requests in flight"
+        "upstream tasks already has its 2 requests in flight, or this client its share of them"
     );
     drop(first);
-    let _third = set.admit(ID()).expect("a place");
+    let _third = set
+        .admit(ID(), IpAddr::from([192, 0, 2, 1]))
+        .expect("a place");
     let stats = &set.stats()[0];
     assert_eq!((stats.in_flight, stats.busy), (2, 1));
 }
