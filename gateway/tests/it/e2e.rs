@@ -5,6 +5,7 @@ use crate::harness::{Gateway, Home, Recording, Response, answer, ask, eventually
 
 mod framing;
 mod headers;
+mod http2;
 mod keep_alive;
 mod login;
 mod methods;
