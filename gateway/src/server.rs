@@ -35,6 +35,7 @@ mod reload;
 mod signals;
 mod tasks;
 
+pub(crate) use greeting::reachable;
 use listen::Listeners;
 use reload::Reloader;
 use signals::Signals;

@@ -5,20 +5,19 @@
 
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::claims::{StrictObject, Times};
-use super::credential::MAX_TOKEN_BYTES;
 use super::external::{ExternalIssuer, ExternalSubject};
 use super::keys::{Key, KeyRing, TokenAlgorithm};
 use super::view::View;
 use crate::user::{UnixSeconds, User, UserId};
 
 mod error;
+mod parts;
 
 pub use error::TokenError;
+use parts::{Parts, check_parameters, is_type};
 
 /// Longest life of a token that is accepted, in seconds, whatever it says itself.
 const MAX_LIFETIME_SECS: u64 = 24 * 60 * 60;
@@ -258,39 +257,6 @@ pub fn contents(token: &str) -> Result<(Value, Value), TokenError> {
     Ok((Value::Object(parts.header.0), Value::Object(claims.0)))
 }
 
-struct Parts<'a> {
-    message: &'a str,
-    signature: &'a str,
-    header: StrictObject,
-    payload: Vec<u8>,
-}
-
-impl<'a> Parts<'a> {
-    /// Size and shape come first: nothing is decoded of what cannot be a token.
-    fn split(token: &'a str) -> Result<Self, TokenError> {
-        if token.len() > MAX_TOKEN_BYTES || token.bytes().filter(|b| *b == b'.').count() != 2 {
-            return Err(TokenError::Malformed);
-        }
-        let (message, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
-        let (header, payload) = message.split_once('.').ok_or(TokenError::Malformed)?;
-        // Strict: no padding, no other alphabet, no stray trailing bits (RFC 7515 §2).
-        let decode = |part: &str| {
-            URL_SAFE_NO_PAD
-                .decode(part)
-                .map_err(|_| TokenError::Malformed)
-        };
-        decode(signature)?;
-        let payload = decode(payload)?;
-        let header = StrictObject::parse(&decode(header)?).ok_or(TokenError::Malformed)?;
-        Ok(Self {
-            message,
-            signature,
-            header,
-            payload,
-        })
-    }
-}
-
 struct KeyNames {
     algorithm: TokenAlgorithm,
     kid: Option<String>,
@@ -329,22 +295,6 @@ fn check_header(
             .text("kid", TokenError::Malformed)?
             .map(str::to_owned),
     })
-}
-
-/// Parameters that change what a signature is over, or that must be understood (RFC 7515 §4.1.11,
-/// RFC 7797 §3).
-fn check_parameters(header: &StrictObject) -> Result<(), TokenError> {
-    let odd = ["crit", "b64", "zip", "enc"]
-        .iter()
-        .any(|name| header.0.contains_key(*name));
-    if odd { Err(TokenError::Header) } else { Ok(()) }
-}
-
-/// RFC 7515 §4.1.9: `application/` may be left out, case does not count.
-fn is_type(typ: &str, wanted: &str) -> bool {
-    typ.strip_prefix("application/")
-        .unwrap_or(typ)
-        .eq_ignore_ascii_case(wanted)
 }
 
 fn check_issuer_and_audience(claims: &StrictObject, rules: &TokenRules) -> Result<(), TokenError> {

@@ -1,12 +1,13 @@
 //! `serve`, and what is asked of a gateway that runs or has run.
 
 use std::io::{Read, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use super::{Exit, Failure, HealthcheckArgs, Ran, StoreArgs, Streams};
 use crate::config::{self, ServeArgs};
 use crate::first_start::INITIAL_PASSWORD_FILE;
+use crate::server::reachable;
 
 /// Longest wait of a health check.
 const HEALTH_TIME: Duration = Duration::from_secs(3);
@@ -59,16 +60,6 @@ fn ask(address: SocketAddr) -> std::io::Result<String> {
         .next()
         .unwrap_or_default()
         .to_owned())
-}
-
-/// A server that listens on every address is asked on the loopback one.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, address.port())
 }
 
 pub(super) fn initial_password(

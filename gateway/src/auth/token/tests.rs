@@ -1,6 +1,10 @@
 //! Tables of forged, stale and odd tokens.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 use super::*;
+use crate::auth::credential::MAX_TOKEN_BYTES;
 use crate::auth::keys::KeyMaterial;
 use crate::user::Version;
 
