@@ -1,9 +1,14 @@
 //! The login throttle: how often a name and an address may be tried.
 //!
+//! Failures count twice: by name and client network, with the configured free failures, and by name alone,
+//! with ten times as many. Either count delays on its own.
+//!
 //! Invariants: a name is treated alike whether it exists or not; no delay is longer than the cap, and what
-//! is tried during a delay does not lengthen it, so nobody is locked out for good; both tables are bounded,
-//! and a flood of other names does not wash out the ones that are being guessed. Time is an argument, and a
-//! clock that steps back shortens delays and never stretches them.
+//! is tried during a delay does not lengthen it; who tries a name elsewhere delays nobody on a network from
+//! which that name has logged in (of each name the last [`NETWORKS`], for [`TRUST_SECS`], since the start).
+//! On any other network the attempts of strangers may take each turn that the delay of the name gives. All
+//! tables are bounded, and a flood of other names does not wash out the ones that are being guessed. Time is
+//! an argument, and a clock that steps back shortens delays and never stretches them.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroUsize;
@@ -16,12 +21,25 @@ use parking_lot::Mutex;
 use crate::config::ThrottleConfig;
 use crate::username;
 
-/// Names and addresses remembered, each. About 10 MiB when everything is full.
+use self::failures::{Delays, Failures, Key};
+
+mod failures;
+
+/// Rows of each table. About 50 MiB when everything is full.
 const ENTRIES: usize = 65_536;
 
 /// Failures of a name are forgotten after this long without another, in seconds, or after twice the cap
 /// where that is longer.
 const MEMORY_SECS: u64 = 900;
+
+/// How many times the free failures of a pair a name has on all networks together.
+const NAME_FACTOR: u32 = 10;
+
+/// Networks remembered of each name that logged in: one account cannot wash out another's.
+const NETWORKS: usize = 8;
+
+/// How long such a network is remembered after its last login, in seconds: 30 days.
+const TRUST_SECS: u64 = 30 * 24 * 60 * 60;
 
 /// A bucket holds sixtieths of an attempt, so that a rate per minute refills in whole units per second.
 const UNITS: u64 = 60;
@@ -29,29 +47,21 @@ const UNITS: u64 = 60;
 /// Counts login attempts.
 #[derive(Debug)]
 pub struct LoginThrottle {
-    free_failures: u32,
-    cap_secs: u64,
+    of_pairs: Delays,
+    of_names: Delays,
     per_minute: u64,
     tables: Mutex<Tables>,
 }
 
-/// What is remembered. A name moves from `counted` to `delayed` with the failure that starts its delays:
-/// filling the first table with random names pushes none out of the second.
 #[derive(Debug)]
 struct Tables {
-    counted: LruCache<NameKey, Account>,
-    delayed: LruCache<NameKey, Account>,
+    pairs: Failures,
+    names: Failures,
+    /// Where a name has logged in, the last one at the end, and when.
+    trusted: LruCache<Key, Vec<(IpAddr, u64)>>,
     addresses: LruCache<IpAddr, Bucket>,
-}
-
-/// A digest, so that a row has one size whatever was typed, and the table holds no names.
-type NameKey = [u8; 32];
-
-#[derive(Debug, Clone, Copy)]
-struct Account {
-    failures: u32,
-    /// The last failure, or the last attempt that a delay let through.
-    since: u64,
+    /// When the last attempt was asked about.
+    now: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -70,14 +80,22 @@ impl LoginThrottle {
     }
 
     fn with_entries(config: &ThrottleConfig, entries: NonZeroUsize) -> Self {
+        let cap = config.account_cap.as_secs().max(1);
+        let delays = |free| Delays {
+            free,
+            cap,
+            memory: MEMORY_SECS.max(cap.saturating_mul(2)),
+        };
         Self {
-            free_failures: config.account_failures,
-            cap_secs: config.account_cap.as_secs().max(1),
+            of_pairs: delays(config.account_failures),
+            of_names: delays(config.account_failures.saturating_mul(NAME_FACTOR)),
             per_minute: u64::from(config.per_ip_per_minute.max(1)),
             tables: Mutex::new(Tables {
-                counted: LruCache::sparse(entries),
-                delayed: LruCache::sparse(entries),
+                pairs: Failures::new(entries),
+                names: Failures::new(entries),
+                trusted: LruCache::sparse(entries),
                 addresses: LruCache::sparse(entries),
+                now: 0,
             }),
         }
     }
@@ -90,69 +108,48 @@ impl LoginThrottle {
     /// # Errors
     /// How long to wait, in whole seconds, for `Retry-After`.
     pub fn check(&self, name: &str, address: IpAddr, now: u64) -> Result<(), Duration> {
+        let network = network(address);
+        let (name, pair) = keys(name, network);
         let mut tables = self.tables.lock();
-        tables.take_attempt(network(address), self.per_minute, now)?;
-        let key = name_key(name);
-        let Some(account) = tables.delayed.get_mut(&key) else {
-            return Ok(());
+        tables.now = now;
+        tables.take_attempt(network, self.per_minute, now)?;
+        let trusted = tables.is_trusted(&name, network, now);
+        let of_pair = tables.pairs.left(&pair, &self.of_pairs, now);
+        let of_name = if trusted {
+            0
+        } else {
+            tables.names.left(&name, &self.of_names, now)
         };
-        account.since = account.since.min(now);
-        let age = now - account.since;
-        if age >= self.memory() {
-            tables.delayed.pop(&key);
-            return Ok(());
-        }
-        match self.delay(account.failures).checked_sub(age) {
-            Some(left) if left > 0 => Err(Duration::from_secs(left)),
-            _ => {
-                account.since = now;
+        match of_pair.max(of_name) {
+            0 => {
+                // Only who passes takes a turn, and a trusted network takes none from the others.
+                tables.pairs.pass(&pair, now);
+                if !trusted {
+                    tables.names.pass(&name, now);
+                }
                 Ok(())
             }
+            left => Err(Duration::from_secs(left)),
         }
     }
 
     /// Records a wrong password, an unknown name or a disabled user, all alike.
-    pub fn failed(&self, name: &str, _address: IpAddr, now: u64) {
-        let key = name_key(name);
+    pub fn failed(&self, name: &str, address: IpAddr, now: u64) {
+        let (name, pair) = keys(name, network(address));
         let mut tables = self.tables.lock();
-        let known = tables
-            .delayed
-            .pop(&key)
-            .or_else(|| tables.counted.pop(&key));
-        let failures = known
-            .filter(|account| now.saturating_sub(account.since) < self.memory())
-            .map_or(0, |account| account.failures)
-            .saturating_add(1);
-        let account = Account {
-            failures,
-            since: now,
-        };
-        if failures >= self.free_failures {
-            tables.delayed.put(key, account);
-        } else {
-            tables.counted.put(key, account);
-        }
+        tables.pairs.add(pair, &self.of_pairs, now);
+        tables.names.add(name, &self.of_names, now);
     }
 
-    /// Records a login: the name starts afresh, the address does not (or one good account would pay for
-    /// guessing at others).
-    pub fn succeeded(&self, name: &str, _address: IpAddr) {
-        let key = name_key(name);
+    /// Records a login: the name starts afresh on this network, which the delays of the name no longer
+    /// concern. The address does not start afresh (or one good account would pay for guessing at others),
+    /// and neither does the name elsewhere.
+    pub fn succeeded(&self, name: &str, address: IpAddr) {
+        let network = network(address);
+        let (name, pair) = keys(name, network);
         let mut tables = self.tables.lock();
-        tables.counted.pop(&key);
-        tables.delayed.pop(&key);
-    }
-
-    /// One second with the failure that uses up the free ones, then twice as long each time, up to the cap.
-    fn delay(&self, failures: u32) -> u64 {
-        let doublings = failures.saturating_sub(self.free_failures);
-        1_u64
-            .checked_shl(doublings)
-            .map_or(self.cap_secs, |secs| secs.min(self.cap_secs))
-    }
-
-    fn memory(&self) -> u64 {
-        MEMORY_SECS.max(self.cap_secs.saturating_mul(2))
+        tables.pairs.forget(&pair);
+        tables.trust(name, network);
     }
 }
 
@@ -179,11 +176,40 @@ impl Tables {
             )),
         }
     }
+
+    fn trust(&mut self, name: Key, network: IpAddr) {
+        let now = self.now;
+        let networks = self.trusted.get_or_insert_mut(name, Vec::new);
+        networks.retain(|(known, _)| *known != network);
+        if networks.len() >= NETWORKS {
+            networks.remove(0);
+        }
+        networks.push((network, now));
+    }
+
+    fn is_trusted(&self, name: &Key, network: IpAddr, now: u64) -> bool {
+        self.trusted.peek(name).is_some_and(|networks| {
+            networks
+                .iter()
+                .any(|(known, at)| *known == network && now.saturating_sub(*at) < TRUST_SECS)
+        })
+    }
 }
 
-/// Names that would be the same user count as one.
-fn name_key(name: &str) -> NameKey {
-    let digest = digest::digest(&digest::SHA256, username::key(name).as_bytes());
+/// Of a name alone and of a name on a network. Names that would be the same user count as one.
+fn keys(name: &str, network: IpAddr) -> (Key, Key) {
+    let name = digest_of(username::key(name).as_bytes());
+    let mut pair = name.to_vec();
+    match network {
+        IpAddr::V4(v4) => pair.extend(v4.octets()),
+        IpAddr::V6(v6) => pair.extend(v6.octets()),
+    }
+    (name, digest_of(&pair))
+}
+
+/// One size whatever was typed, and the tables hold no names.
+fn digest_of(bytes: &[u8]) -> Key {
+    let digest = digest::digest(&digest::SHA256, bytes);
     digest.as_ref().try_into().unwrap_or_default()
 }
 

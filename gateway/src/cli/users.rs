@@ -2,6 +2,7 @@
 //! acts on the change.
 
 use std::io::{BufRead, IsTerminal, Read};
+use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -18,6 +19,9 @@ use crate::username;
 
 /// Users read from the store at once.
 const PAGE: usize = 1_000;
+
+/// Longest password that is read, in bytes.
+const MAX_BYTES: u64 = 64 * 1024;
 
 pub(super) fn run(
     command: &UserCommand,
@@ -213,14 +217,14 @@ fn check_email(email: &str) -> Result<(), Failure> {
 /// From a file, standard input or a prompt; never from the arguments, which others can read.
 fn read_password(args: &PasswordArgs, streams: &mut Streams<'_>) -> Result<SecretString, Failure> {
     if let Some(path) = &args.password_file {
-        let text = std::fs::read_to_string(path)
+        let text = read_short(path)
             .map_err(|e| Failure::failed(format!("{} cannot be read: {e}", path.display())))?;
         return Ok(text.strip_suffix('\n').unwrap_or(&text).into());
     }
     let stdin = std::io::stdin();
     if args.password_stdin {
         let mut line = String::new();
-        stdin.lock().take(64 * 1024).read_line(&mut line)?;
+        stdin.lock().take(MAX_BYTES).read_line(&mut line)?;
         return Ok(line.strip_suffix('\n').unwrap_or(&line).into());
     }
     if !stdin.is_terminal() {
@@ -237,6 +241,18 @@ fn read_password(args: &PasswordArgs, streams: &mut Streams<'_>) -> Result<Secre
     }
     let _ = streams.err.flush();
     Ok(first.into())
+}
+
+/// The length is not asked for beforehand: a device or pipe has none.
+fn read_short(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    let file = std::fs::File::open(path)?;
+    if file.take(MAX_BYTES + 1).read_to_string(&mut text)? as u64 > MAX_BYTES {
+        return Err(std::io::Error::other(format!(
+            "it is longer than {MAX_BYTES} bytes, which no password is"
+        )));
+    }
+    Ok(text)
 }
 
 /// The file with the first password is wrong from now on.
@@ -318,4 +334,21 @@ fn print(user: &User, as_json: bool, streams: &mut Streams<'_>) -> Ran {
 fn done(streams: &mut Streams<'_>, text: &str) -> Ran {
     writeln!(streams.out, "{text}")?;
     Ok(Exit::Ok)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    #[test]
+    fn a_file_without_end_is_no_password() {
+        let error = super::read_short(Path::new("/dev/zero")).unwrap_err();
+        assert!(error.to_string().contains("longer than 65536"), "{error}");
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("password");
+        for (length, fine) in [(0, true), (65_536, true), (65_537, false)] {
+            std::fs::write(&path, "x".repeat(length)).unwrap();
+            assert_eq!(super::read_short(&path).is_ok(), fine, "{length}");
+        }
+    }
 }

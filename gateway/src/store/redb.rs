@@ -113,28 +113,39 @@ fn make_private(path: &Path) -> Result<()> {
 }
 
 fn open_database(path: &Path) -> Result<Database> {
-    Database::builder()
-        .set_cache_size(CACHE_BYTES)
-        .set_concurrency_mode(ConcurrencyMode::MultiWriter)
-        .create(path)
-        .map_err(|error| StoreError::Io(explain_open(path, &error)))
+    without_panic(path, || {
+        Database::builder()
+            .set_cache_size(CACHE_BYTES)
+            .set_concurrency_mode(ConcurrencyMode::MultiWriter)
+            .create(path)
+    })?
+    .map_err(|error| StoreError::Io(explain_open(path, &error)))
+}
+
+/// The library panics on some damaged files. What it had in hand is dropped with the panic, so nothing
+/// half-made is used afterwards.
+fn without_panic<T>(path: &Path, open: impl FnOnce() -> T) -> Result<T> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(open))
+        .map_err(|_| StoreError::Io(damaged(path, &"the library cannot read it")))
+}
+
+fn damaged(path: &Path, why: &dyn std::fmt::Display) -> String {
+    format!(
+        "{} is damaged or is no store of this program ({why}): restore it from a backup, or move it away to start empty",
+        path.display()
+    )
 }
 
 fn explain_open(path: &Path, error: &DatabaseError) -> String {
     let file = path.display();
-    let damaged = |why: &dyn std::fmt::Display| {
-        format!(
-            "{file} is damaged or is no store of this program ({why}): restore it from a backup, or move it away to start empty"
-        )
-    };
     match error {
         DatabaseError::Storage(redb::StorageError::Io(io))
             if matches!(io.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) =>
         {
-            damaged(io)
+            damaged(path, io)
         }
         DatabaseError::Storage(redb::StorageError::Io(io)) => files::explain("open", path, io),
-        DatabaseError::Storage(redb::StorageError::Corrupted(why)) => damaged(why),
+        DatabaseError::Storage(redb::StorageError::Corrupted(why)) => damaged(path, why),
         DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => format!(
             "{file} is in use by a program that does not share it: stop that program, then start again"
         ),
@@ -256,5 +267,22 @@ impl Store for RedbStore {
 
     async fn ping(&self) -> Result<()> {
         self.head().await.map(|_| ())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    #[test]
+    fn a_panic_of_the_library_on_opening_is_told_as_damage() {
+        let path = Path::new("gateway.redb");
+        let error = super::without_panic(path, || panic!("bit rot")).map(|(): ()| ());
+        let text = error.unwrap_err().to_string();
+        assert!(
+            text.contains("gateway.redb is damaged") && text.contains("backup"),
+            "{text}"
+        );
+        assert_eq!(super::without_panic(path, || 1).unwrap(), 1);
     }
 }
