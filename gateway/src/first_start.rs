@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::seal::{Kek, SealError};
 use crate::store::{
     ADMIN_ROLE, NewUser, Store, StoreError, UnixSeconds, check_private, create_private, explain,
-    read, remove,
+    read, remove, sweep,
 };
 
 mod initial_password;
@@ -22,6 +22,9 @@ mod signing;
 
 pub use initial_password::{FILE_NAME as INITIAL_PASSWORD_FILE, Retire, retire_initial_password};
 pub use signing::{CONFIGURED_KID, key_ring, open_keys};
+
+/// Says that a first start was completed in this folder.
+const COMPLETE: &str = "complete";
 
 /// The name of the first administrator.
 pub const ADMIN_NAME: &str = "admin";
@@ -79,6 +82,11 @@ pub enum FirstStartError {
     /// The system gave no random bytes, or refused to make a key.
     #[error("no signing key could be made: the system gives no random bytes")]
     Random,
+    /// The store of a folder that was in use holds no users.
+    #[error(
+        "the store in {folder} holds no users although this folder was in use: restore gateway.redb from a backup; to begin anew and lose users and keys, remove the files in {folder}", folder = .0.display()
+    )]
+    Emptied(PathBuf),
     /// Another process kept changing the key ring.
     #[error("the key ring is being changed by another process: start again")]
     Contended,
@@ -108,11 +116,14 @@ pub async fn prepare_with_kek(
 ) -> Result<Prepared, FirstStartError> {
     let data_dir = &config.server.data_dir;
     make_data_dir(data_dir)?;
+    refuse_an_emptied_store(data_dir, store).await?;
     judge_insecure_mark(config.server.insecure_dev, store).await?;
     let kek = open_kek(&Kek::path(data_dir, kek_file), store).await?;
     let signing_keys = signing::keys(config, &kek, store, now).await?;
     let created = make_admin(config, store, now).await?;
     retire_initial_password(data_dir, Retire::IfExpired { now })?;
+    let marker = data_dir.join(COMPLETE);
+    create_private(&marker, b"").map_err(|e| FirstStartError::Io(explain("write", &marker, &e)))?;
     Ok(Prepared {
         signing_keys,
         initial_password_file: initial_password::find(data_dir)?,
@@ -131,6 +142,28 @@ pub fn make_data_dir(data_dir: &Path) -> Result<(), FirstStartError> {
         .mode(0o700)
         .create(data_dir)
         .map_err(|e| FirstStartError::Io(explain("create", data_dir, &e)))
+}
+
+/// Removes what a killed process left of files that it was making. Only while the server's lock is held.
+///
+/// # Errors
+/// [`FirstStartError::Io`] with what to do.
+pub fn sweep_drafts(data_dir: &Path) -> Result<(), FirstStartError> {
+    sweep(data_dir).map_err(|e| FirstStartError::Io(explain("tidy up", data_dir, &e)))
+}
+
+/// A folder in which a first start was completed has users for ever after: the last administrator cannot be
+/// removed. Where they are gone, so is the store, and a first start would hide that.
+async fn refuse_an_emptied_store(
+    data_dir: &Path,
+    store: &dyn Store,
+) -> Result<(), FirstStartError> {
+    let emptied =
+        data_dir.join(COMPLETE).exists() && store.list_users(None, 1).await?.users.is_empty();
+    if emptied {
+        return Err(FirstStartError::Emptied(data_dir.to_owned()));
+    }
+    Ok(())
 }
 
 /// Development mode marks the store before any password can be set. A normal start takes the mark away

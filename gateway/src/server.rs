@@ -134,6 +134,7 @@ async fn build(resolved: &Resolved) -> Result<Built, ServeError> {
     let data_dir = &config.server.data_dir;
     first_start::make_data_dir(data_dir)?;
     let lock = ServerLock::take(data_dir)?;
+    first_start::sweep_drafts(data_dir)?;
     let store: Arc<dyn Store> = Arc::new(RedbStore::open(&data_dir.join(STORE_FILE))?);
     let kek_file = resolved.kek_file.as_deref();
     let now = crate::clock::now();

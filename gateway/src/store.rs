@@ -19,7 +19,7 @@ pub mod model;
 pub mod redb;
 mod rules;
 
-pub(crate) use files::{Created, check_private, create_private, explain, read, remove};
+pub(crate) use files::{Created, check_private, create_private, explain, read, remove, sweep};
 pub use lock::{Seen, ServerLock, wait_until_seen};
 
 /// A user together with what checks its password.

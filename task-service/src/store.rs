@@ -85,7 +85,9 @@ impl Store {
                 .map_err(|source| at(data_dir, source))?;
         }
         let file = data_dir.join(FILE_NAME);
-        make_private(&file)?;
+        if !file.exists() {
+            create(data_dir, &file)?;
+        }
         let db = Database::builder()
             .set_cache_size(cache_bytes)
             .set_repair_callback(|progress| {
@@ -200,6 +202,34 @@ impl Store {
     pub fn close(self) -> Result<(), StoreError> {
         Ok(self.db.close()?)
     }
+}
+
+/// Makes the database under another name first: redb writes what makes it one last, and a process killed
+/// before that would leave a file that nothing opens.
+fn create(data_dir: &Path, file: &Path) -> Result<(), StoreError> {
+    let draft = data_dir.join(format!("{FILE_NAME}.new-{}", std::process::id()));
+    // What an earlier process of the same number left half made is of no use.
+    if let Err(source) = fs::remove_file(&draft)
+        && source.kind() != io::ErrorKind::NotFound
+    {
+        return Err(at(&draft, source));
+    }
+    make_private(&draft)?;
+    let db = Database::builder()
+        .create(&draft)
+        .map_err(|error| open_error(error, &draft))?;
+    db.close()?;
+    // Unlike a rename, a link takes no name that somebody else has taken meanwhile: theirs is used then.
+    let taken = match fs::hard_link(&draft, file) {
+        Err(source) if source.kind() != io::ErrorKind::AlreadyExists => Err(at(file, source)),
+        _ => Ok(()),
+    };
+    fs::remove_file(&draft).map_err(|source| at(&draft, source))?;
+    taken?;
+    // A new name survives a power cut only once its folder is on disk.
+    fs::File::open(data_dir)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|source| at(data_dir, source))
 }
 
 /// Makes a file for this user only, when it is not there: redb would leave its

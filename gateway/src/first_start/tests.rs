@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretSlice, SecretString};
 
 use super::{
     ADMIN_NAME, CONFIGURED_KID, FirstStartError, INITIAL_PASSWORD_FILE, Prepared, Retire,
-    make_data_dir, prepare, prepare_with_kek, retire_initial_password,
+    make_data_dir, prepare, prepare_with_kek, retire_initial_password, sweep_drafts,
 };
 use crate::auth::password::PasswordWorkers;
 use crate::config::{Config, TokenAlgorithm};
@@ -259,6 +259,43 @@ async fn a_crash_after_any_step_leaves_what_the_next_start_completes() {
         assert_eq!(prepared.signing_keys.len(), 1);
         assert_eq!(open(&config).head().await.unwrap(), Version(2));
     }
+}
+
+#[tokio::test]
+async fn a_store_that_was_emptied_is_not_taken_for_a_new_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(&dir.path().join("data"));
+    start(&config).await.unwrap();
+    let file = config.server.data_dir.join("gateway.redb");
+    for emptied in [true, false] {
+        if emptied {
+            std::fs::write(&file, "").unwrap();
+        } else {
+            std::fs::remove_file(&file).unwrap();
+        }
+        let refused = start(&config).await.unwrap_err();
+        assert!(matches!(refused, FirstStartError::Emptied(_)), "{refused}");
+        assert!(refused.to_string().contains("from a backup"), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_killed_first_start_left_is_in_nobodys_way() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(&dir.path().join("data"));
+    let data_dir = &config.server.data_dir;
+    make_data_dir(data_dir).unwrap();
+    let draft = data_dir.join("gateway.redb.new-0123456789abcdef");
+    std::fs::write(&draft, "half a database").unwrap();
+    start(&config).await.unwrap();
+    sweep_drafts(data_dir).unwrap();
+    assert!(!draft.exists());
+    let left: Vec<_> = std::fs::read_dir(data_dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.contains(".new-"))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

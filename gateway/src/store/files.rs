@@ -14,6 +14,9 @@ use zeroize::Zeroizing;
 /// Longest file that [`read`] takes, in bytes: keys and passwords are shorter by far.
 const MAX_BYTES: u64 = 64 * 1024;
 
+/// Between the name of a file that is being made and a random number.
+const DRAFT: &str = ".new-";
+
 /// What [`create_private`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Created {
@@ -37,13 +40,40 @@ pub(crate) fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
 /// The bytes go to a file beside it that then gets the name by a hard link, which fails where the name is
 /// taken: no crash leaves half a key behind and no two processes make two keys.
 pub(crate) fn create_private(path: &Path, bytes: &[u8]) -> io::Result<Created> {
+    create_private_with(path, |mut file, _| file.write_all(bytes))
+}
+
+/// The same for a file that something else fills: `fill` gets it open and by its temporary name.
+pub(crate) fn create_private_with(
+    path: &Path,
+    fill: impl FnOnce(&File, &Path) -> io::Result<()>,
+) -> io::Result<Created> {
     let beside = beside(path)?;
-    let outcome = write_new(&beside, bytes).and_then(|()| take_name(&beside, path));
+    let outcome = write_new(&beside, fill).and_then(|()| take_name(&beside, path));
     // After a rename there is nothing to remove.
     let _ = std::fs::remove_file(&beside);
     let created = outcome?;
     sync_folder(path)?;
     Ok(created)
+}
+
+/// Removes what a killed process left of files that it was making. Only for the one server of the folder:
+/// somebody else may be making one.
+pub(crate) fn sweep(folder: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let draft = name
+            .to_str()
+            .and_then(|name| name.rsplit_once(DRAFT))
+            .is_some_and(|(_, tail)| {
+                tail.len() == 16 && tail.bytes().all(|b| b.is_ascii_hexdigit())
+            });
+        if draft {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes a file durably. `false` where there was none.
@@ -126,17 +156,18 @@ fn beside(path: &Path) -> io::Result<PathBuf> {
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
     let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".new-{:016x}", u64::from_ne_bytes(random)));
+    name.push(format!("{DRAFT}{:016x}", u64::from_ne_bytes(random)));
     Ok(path.with_file_name(name))
 }
 
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new()
+fn write_new(path: &Path, fill: impl FnOnce(&File, &Path) -> io::Result<()>) -> io::Result<()> {
+    let file = OpenOptions::new()
+        .read(true)
         .write(true)
         .create_new(true)
         .mode(0o600)
         .open(path)?;
-    file.write_all(bytes)?;
+    fill(&file, path)?;
     file.sync_all()
 }
 
@@ -165,6 +196,30 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 mod tests {
     use super::{Created, check_private, create_private, explain, read, remove};
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+    #[test]
+    fn what_a_killed_process_left_is_swept_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let draft = "gateway.redb.new-0123456789abcdef";
+        for name in ["gateway.redb", draft, "notes.new-year", "kek"] {
+            std::fs::write(dir.path().join(name), "x").unwrap();
+        }
+        super::sweep(dir.path()).unwrap();
+        assert!(!dir.path().join(draft).exists());
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn a_file_that_could_not_be_filled_does_not_exist() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store");
+        let full = super::create_private_with(&path, |mut file, _| {
+            std::io::Write::write_all(&mut file, b"half")?;
+            Err(std::io::Error::other("full"))
+        });
+        assert!(full.is_err());
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
 
     #[test]
     fn a_private_file_is_whole_0600_and_never_replaced() {

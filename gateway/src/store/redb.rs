@@ -5,7 +5,6 @@
 //! so a current-thread runtime will do). Rows are a format byte and JSON.
 
 use std::io::ErrorKind;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -99,16 +98,17 @@ async fn off_thread<T: Send + 'static>(
         .map_err(|e| StoreError::Io(format!("the operation was not finished: {e}")))?
 }
 
-/// The file, empty and 0600 if it is new. The library would make it with the process's umask.
+/// The file takes its name only when it is a whole database: the library writes what makes it one last, and a
+/// process killed before that would leave a file that nothing opens.
 fn make_private(path: &Path) -> Result<()> {
-    std::fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-        .map_err(|e| StoreError::Io(files::explain("open", path, &e)))?;
+    if !path.exists() {
+        files::create_private_with(path, |_, beside| {
+            let database = open_database(beside).map_err(std::io::Error::other)?;
+            drop(database);
+            Ok(())
+        })
+        .map_err(|e| StoreError::Io(files::explain("create", path, &e)))?;
+    }
     files::check_private(path).map_err(StoreError::Io)
 }
 

@@ -161,3 +161,16 @@ fn a_backup_is_a_whole_store() {
     let made = copy.apply(&[Change::CreateTask(task(1))]).unwrap();
     assert_eq!(made, [Outcome::Task(TaskId(3), task(1))]);
 }
+
+#[test]
+fn what_a_killed_first_start_left_is_in_nobodys_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let draft = format!("{FILE_NAME}.new-{}", std::process::id());
+    fs::write(folder.path().join(draft), "half a database").unwrap();
+    drop(store(folder.path()));
+    let names: Vec<_> = fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(names, [FILE_NAME]);
+}
