@@ -16,7 +16,7 @@ use crate::decision::{Permit, Snapshot};
 use crate::equipment::Equipment;
 use crate::policy::{Access, Rule, RuleId};
 use crate::refusal::{ErrorShape, Refusal, Telling};
-use crate::request::{BadRequest, RequestFacts, client_address, is_trusted};
+use crate::request::{BadRequest, Body, RequestFacts, client_address, is_trusted};
 use crate::state::Current;
 use crate::telemetry::{AccessLine, Metrics, RequestSample, RouteLabel};
 use crate::upstream::{Picked, Place, UpstreamSet};
@@ -42,7 +42,16 @@ impl Arrival {
             .as_downstream()
             .as_http1()
             .map(|h1| h1.get_headers_raw_bytes());
-        let facts = RequestFacts::parse(header, raw.as_deref(), &limits, &snapshot.habits.grammar);
+        let mut facts =
+            RequestFacts::parse(header, raw.as_deref(), &limits, &snapshot.habits.grammar);
+        // On HTTP/2 the stream says whether a body follows; the header that Pingora hands on does not.
+        let open = session.as_downstream().as_http2();
+        if let (Ok(facts), Some(stream)) = (&mut facts, open)
+            && facts.body == Body::Empty
+            && !stream.is_body_empty()
+        {
+            facts.body = Body::Unknown;
+        }
         let peer = session
             .client_addr()
             .and_then(|addr| addr.as_inet())
