@@ -3,8 +3,11 @@
 
 use crate::harness::{Gateway, Home, Recording, Response, answer, ask, eventually};
 
+mod credentials;
 mod framing;
 mod headers;
+mod hints;
+mod http2;
 mod keep_alive;
 mod login;
 mod methods;

@@ -1,0 +1,462 @@
+//! HTTP/2 over TLS, frame by frame: what no library would send.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustls::pki_types::{CertificateDer, ServerName};
+
+use super::{World, config};
+use crate::harness::process::peak;
+use crate::harness::{Home, Recording, within};
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const GOAWAY: u8 = 7;
+const CONTINUATION: u8 = 9;
+
+const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
+
+/// `RST_STREAM` and `GOAWAY`: RFC 9113 §7.
+const REFUSED_STREAM: u32 = 7;
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Status(u16),
+    Reset(u32),
+    /// The connection ended.
+    Gone,
+}
+
+/// A connection that waits for nothing longer than its socket's timeout.
+struct H2(rustls::StreamOwned<rustls::ClientConnection, TcpStream>);
+
+impl H2 {
+    fn connect(addr: SocketAddr, trusted: &CertificateDer<'static>) -> Self {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(trusted.clone()).expect("a root");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let name = ServerName::try_from("localhost").expect("a name");
+        let session = rustls::ClientConnection::new(Arc::new(config), name).expect("a session");
+        let socket = TcpStream::connect(addr).expect("a connection");
+        let patience = Some(Duration::from_secs(15));
+        socket.set_read_timeout(patience).expect("a limit");
+        socket.set_write_timeout(patience).expect("a limit");
+        let mut h2 = Self(rustls::StreamOwned::new(session, socket));
+        h2.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+        h2.frame(SETTINGS, 0, 0, &[]);
+        h2
+    }
+
+    /// The server may have closed: then its answer says so.
+    fn send(&mut self, bytes: &[u8]) {
+        let _ = self.0.write_all(bytes);
+    }
+
+    fn frame(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+        let length = u32::try_from(payload.len())
+            .expect("a length")
+            .to_be_bytes();
+        let mut frame = length[1..].to_vec();
+        frame.extend([kind, flags]);
+        frame.extend(stream.to_be_bytes());
+        frame.extend(payload);
+        self.send(&frame);
+    }
+
+    fn next(&mut self) -> Option<(u8, u8, u32, Vec<u8>)> {
+        let mut head = [0; 9];
+        self.0.read_exact(&mut head).ok()?;
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+        let mut payload = vec![0; usize::try_from(length).expect("a length")];
+        self.0.read_exact(&mut payload).ok()?;
+        Some((head[3], head[4], stream, payload))
+    }
+
+    fn outcome(&mut self, wanted: u32) -> Outcome {
+        let code = |payload: &[u8]| {
+            let last = payload.first_chunk::<4>().copied().unwrap_or_default();
+            u32::from_be_bytes(last)
+        };
+        while let Some((kind, flags, stream, payload)) = self.next() {
+            match kind {
+                SETTINGS if flags == 0 => self.frame(SETTINGS, 1, 0, &[]),
+                PING if flags == 0 => self.frame(PING, 1, 0, &payload),
+                HEADERS if stream == wanted => return Outcome::Status(status(&payload)),
+                RST_STREAM if stream == wanted => return Outcome::Reset(code(&payload)),
+                GOAWAY => return Outcome::Gone,
+                _ => {}
+            }
+        }
+        Outcome::Gone
+    }
+}
+
+fn length(bytes: &mut Vec<u8>, mut value: usize) {
+    if value < 127 {
+        bytes.push(u8::try_from(value).expect("small"));
+        return;
+    }
+    bytes.push(127);
+    value -= 127;
+    while value >= 128 {
+        bytes.push(u8::try_from(value % 128).expect("small") | 128);
+        value /= 128;
+    }
+    bytes.push(u8::try_from(value).expect("small"));
+}
+
+/// A field as a literal (RFC 7541 §6.2); `kind` says whether it goes into the table.
+fn literal(bytes: &mut Vec<u8>, kind: u8, name: &str, value: &str) {
+    bytes.push(kind);
+    length(bytes, name.len());
+    bytes.extend(name.as_bytes());
+    length(bytes, value.len());
+    bytes.extend(value.as_bytes());
+}
+
+fn block(fields: &[(&str, &str)]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (name, value) in fields {
+        literal(&mut bytes, 0, name, value);
+    }
+    bytes
+}
+
+/// The status, which stands first, in any of the forms in which a server may write it.
+fn status(block: &[u8]) -> u16 {
+    let mut bytes = block.iter().copied().skip_while(|b| b & 0xe0 == 0x20);
+    let first = bytes.next().expect("a field");
+    if first & 0x80 != 0 {
+        return [200, 204, 206, 304, 400, 404, 500][usize::from(first & 0x7f) - 8];
+    }
+    assert!(matches!(first, 0x48 | 0x08 | 0x18), "{first:x}");
+    let size = bytes.next().expect("a length");
+    let text: Vec<u8> = bytes.take(usize::from(size & 0x7f)).collect();
+    if size & 0x80 == 0 {
+        let text = std::str::from_utf8(&text).expect("digits");
+        return text.parse().expect("a number");
+    }
+    // RFC 7541 appendix B: 0, 1 and 2 have five bits, the other digits six.
+    let bits: Vec<u16> = text
+        .iter()
+        .flat_map(|byte| (0..8).rev().map(move |bit| u16::from(byte >> bit & 1)))
+        .collect();
+    let number = |bits: &[u16]| bits.iter().fold(0, |sum, bit| sum * 2 + bit);
+    let (mut at, mut value) = (0, 0);
+    for _ in 0..3 {
+        let short = number(&bits[at..at + 5]);
+        let digit = if short < 3 {
+            at += 5;
+            short
+        } else {
+            at += 6;
+            number(&bits[at - 6..at]) - 0x19 + 3
+        };
+        value = value * 10 + digit;
+    }
+    value
+}
+
+/// A gateway with TLS, and the certificate that it shows.
+async fn world() -> (World, CertificateDer<'static>, tempfile::TempDir) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let made =
+        rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
+    let (cert, key) = (
+        folder.path().join("cert.pem"),
+        folder.path().join("key.pem"),
+    );
+    std::fs::write(&cert, made.cert.pem()).expect("a file");
+    std::fs::write(&key, made.signing_key.serialize_pem()).expect("a file");
+    let tls = format!("[server.tls]\ncert_file = {cert:?}\nkey_file = {key:?}\n");
+    let upstream = Recording::ok().await;
+    let home = Home::new(&config("standard", &upstream.url(), &tls)).flag("--insecure-dev");
+    let world = World::of(home, upstream).await;
+    (world, made.cert.der().clone(), folder)
+}
+
+/// Runs what blocks beside the test's own upstream.
+async fn aside<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> T {
+    within("frames", tokio::task::spawn_blocking(job))
+        .await
+        .expect("frames")
+}
+
+type Fields = Vec<(&'static str, &'static str)>;
+
+fn usual(method: &'static str, path: &'static str) -> Fields {
+    vec![
+        (":method", method),
+        (":scheme", "https"),
+        (":authority", "localhost"),
+        (":path", path),
+    ]
+}
+
+fn more(mut fields: Fields, name: &'static str, value: &'static str) -> Fields {
+    fields.push((name, value));
+    fields
+}
+
+/// Each request on a connection of its own.
+async fn outcomes(
+    world: &World,
+    trusted: &CertificateDer<'static>,
+    all: Vec<(Fields, &'static str)>,
+) -> Vec<Outcome> {
+    let (addr, trusted) = (world.gateway.addr, trusted.clone());
+    aside(move || {
+        let ask = |(fields, body): (Fields, &str)| {
+            let mut h2 = H2::connect(addr, &trusted);
+            let end = if body.is_empty() { END_STREAM } else { 0 };
+            h2.frame(HEADERS, END_HEADERS | end, 1, &block(&fields));
+            if !body.is_empty() {
+                h2.frame(DATA, END_STREAM, 1, body.as_bytes());
+            }
+            h2.outcome(1)
+        };
+        all.into_iter().map(ask).collect()
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p008_p030_p034_methods_and_bodies_are_judged_as_on_http_1() {
+    let (world, trusted, _folder) = world().await;
+    let tunnel = vec![(":method", "CONNECT"), (":authority", "localhost:80")];
+    let socket = more(usual("CONNECT", "/ws/a"), ":protocol", "websocket");
+    let cases = vec![
+        (usual("TRACE", "/public/a"), "", 405),
+        (usual("TRACK", "/public/a"), "", 405),
+        (usual("get", "/public/a"), "", 405),
+        (usual("FOO", "/public/a"), "", 405),
+        (usual("POST", "/read/a"), "x", 401),
+        (usual("GET", "/closed/a"), "", 401),
+        (usual("GET", "/read/a"), "x", 400),
+        (usual("GET", "/public/%2e%2e/closed/a"), "", 400),
+        (
+            more(usual("GET", "/closed/a"), "x-auth-user", "admin"),
+            "",
+            401,
+        ),
+        (
+            more(usual("GET", "/closed/a"), "authorization", "Bearer a.b.c"),
+            "",
+            401,
+        ),
+        (tunnel, "x", 0),
+        (socket, "x", 0),
+    ];
+    let asked = cases
+        .iter()
+        .map(|(f, body, _)| (f.clone(), *body))
+        .collect();
+    let got = outcomes(&world, &trusted, asked).await;
+    for ((fields, _, wanted), got) in cases.iter().zip(got) {
+        let refused = matches!(
+            got,
+            Outcome::Reset(_) | Outcome::Gone | Outcome::Status(400..500)
+        );
+        assert!(
+            got == Outcome::Status(*wanted) || (*wanted == 0 && refused),
+            "{fields:?}: {got:?}"
+        );
+    }
+    world.saw_nothing("a request over HTTP/2 that is refused");
+    // A body without a length is a body, and an open write is forwarded with it.
+    let write = vec![(usual("POST", "/public/a"), "hello")];
+    assert_eq!(
+        outcomes(&world, &trusted, write).await,
+        [Outcome::Status(200)]
+    );
+    let seen = world.upstream.requests().pop().expect("a request");
+    assert_eq!(seen.body, "hello");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p011_requests_that_are_none_end_their_stream() {
+    let (world, trusted, _folder) = world().await;
+    let plain = || usual("GET", "/public/a");
+    let without = |name: &str| {
+        plain()
+            .into_iter()
+            .filter(|(n, _)| *n != name)
+            .collect::<Fields>()
+    };
+    let mut behind = plain();
+    behind.insert(0, ("x-first", "a"));
+    let cases = vec![
+        more(plain(), "connection", "close"),
+        more(plain(), "keep-alive", "5"),
+        more(plain(), "proxy-connection", "close"),
+        more(plain(), "transfer-encoding", "chunked"),
+        more(plain(), "upgrade", "websocket"),
+        more(plain(), "te", "gzip"),
+        more(plain(), "X-Upper", "a"),
+        more(plain(), ":path", "/closed/a"),
+        more(plain(), ":method", "POST"),
+        more(plain(), ":unknown", "a"),
+        more(plain(), ":status", "200"),
+        more(plain(), "x-split", "a\r\nx-auth-user: admin"),
+        more(plain(), "x nul", "a"),
+        more(plain(), "content-length", "5"),
+        without(":method"),
+        without(":path"),
+        without(":authority"),
+        behind,
+        usual("GET", ""),
+        usual("GET", "public/a"),
+        usual("GET", "*"),
+        usual("GET", "http://localhost/public/a"),
+        usual("GET", "/public/a b"),
+    ];
+    let asked = cases.iter().map(|fields| (fields.clone(), "")).collect();
+    for (fields, got) in cases.iter().zip(outcomes(&world, &trusted, asked).await) {
+        let refused = matches!(
+            got,
+            Outcome::Reset(_) | Outcome::Gone | Outcome::Status(400)
+        );
+        assert!(refused, "{fields:?}: {got:?}");
+    }
+    world.saw_nothing("a malformed request over HTTP/2");
+    // The HTTP library cuts a fragment before anybody reads the path: one reading from there on.
+    let good = vec![(plain(), ""), (usual("GET", "/public/b#/c"), "")];
+    let good = outcomes(&world, &trusted, good).await;
+    assert_eq!(good, [Outcome::Status(200); 2]);
+    assert_eq!(world.forwarded(), ["GET /public/a", "GET /public/b"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p041_p044_cookies_are_joined_and_lies_removed() {
+    let (world, trusted, _folder) = world().await;
+    let mut fields = more(usual("GET", "/public/a"), "cookie", "a=1");
+    for (name, value) in [
+        ("cookie", "b=2"),
+        ("x-auth-user", "lie"),
+        ("x_auth_user", "lie"),
+        ("x_auth-roles", "lie"),
+        ("x-forwarded-for", "6.6.6.6"),
+        ("x-http-method-override", "LIE"),
+    ] {
+        fields = more(fields, name, value);
+    }
+    let got = outcomes(&world, &trusted, vec![(fields, "")]).await;
+    assert_eq!(got, [Outcome::Status(200)]);
+    let seen = world.upstream.requests().pop().expect("a request");
+    assert_eq!(seen.all("cookie"), ["a=1; b=2"]);
+    assert_eq!(seen.all("host"), ["localhost"]);
+    assert_eq!(seen.all("x-auth-status"), ["anonymous"]);
+    assert_eq!(seen.all("x-forwarded-for"), ["127.0.0.1"]);
+    assert_eq!(seen.all("x-forwarded-proto"), ["https"]);
+    let raw = world.last_raw().to_lowercase();
+    assert!(!raw.contains("lie"), "{raw}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p012_header_lists_and_streams_are_bounded() {
+    let (world, trusted, _folder) = world().await;
+    let (addr, process) = (world.gateway.addr, world.gateway.process.id());
+    let before = peak(process);
+    let (bombs, last) = aside(move || {
+        // One field in the table, named again by one byte each: 16 KiB that stand for 48 MiB.
+        let bombs: Vec<_> = (0..4)
+            .map(|_| {
+                let mut h2 = H2::connect(addr, &trusted);
+                let mut bytes = block(&usual("GET", "/public/a"));
+                literal(&mut bytes, 0x40, "x-a", &"a".repeat(4000));
+                bytes.resize(16_000, 0xbe);
+                h2.frame(HEADERS, END_HEADERS | END_STREAM, 1, &bytes);
+                h2.outcome(1)
+            })
+            .collect();
+        let mut h2 = H2::connect(addr, &trusted);
+        let open = block(&usual("POST", "/public/open"));
+        for n in 0..101 {
+            h2.frame(HEADERS, END_HEADERS, 2 * n + 1, &open);
+        }
+        (bombs, h2.outcome(201))
+    })
+    .await;
+    for bomb in bombs {
+        assert!(
+            matches!(
+                bomb,
+                Outcome::Status(431) | Outcome::Reset(_) | Outcome::Gone
+            ),
+            "{bomb:?}"
+        );
+    }
+    assert_eq!(last, Outcome::Reset(REFUSED_STREAM));
+    let grown = peak(process).saturating_sub(before);
+    assert!(grown < 48 * 1024, "{grown} KiB more");
+    world.saw_nothing("a bomb");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p013_floods_of_frames_hold_up_nobody() {
+    let (world, trusted, _folder) = world().await;
+    let (addr, process) = (world.gateway.addr, world.gateway.process.id());
+    let before = peak(process);
+    let floods: Vec<_> = (0..3)
+        .map(|kind| {
+            let trusted = trusted.clone();
+            tokio::task::spawn_blocking(move || {
+                let mut h2 = H2::connect(addr, &trusted);
+                let get = block(&usual("GET", "/read/flood"));
+                let post = block(&usual("POST", "/read/flood"));
+                match kind {
+                    // Rapid reset.
+                    0 => (0..3000).for_each(|n| {
+                        h2.frame(HEADERS, END_HEADERS | END_STREAM, 2 * n + 1, &get);
+                        h2.frame(RST_STREAM, 0, 2 * n + 1, &8_u32.to_be_bytes());
+                    }),
+                    // Empty DATA.
+                    1 => {
+                        h2.frame(HEADERS, END_HEADERS, 1, &post);
+                        (0..3000).for_each(|_| h2.frame(DATA, 0, 1, &[]));
+                    }
+                    // A head that never ends.
+                    _ => {
+                        h2.frame(HEADERS, 0, 1, &get);
+                        (0..3000)
+                            .for_each(|_| h2.frame(CONTINUATION, 0, 1, &[0, 1, b'a', 1, b'b']));
+                    }
+                }
+            })
+        })
+        .collect();
+    let slowest = aside(move || {
+        let mut slowest = Duration::ZERO;
+        for _ in 0..10 {
+            let started = Instant::now();
+            let mut h2 = H2::connect(addr, &trusted);
+            let fields = block(&usual("GET", "/public/honest"));
+            h2.frame(HEADERS, END_HEADERS | END_STREAM, 1, &fields);
+            assert_eq!(h2.outcome(1), Outcome::Status(200));
+            slowest = slowest.max(started.elapsed());
+        }
+        slowest
+    })
+    .await;
+    for flood in floods {
+        within("a flood", flood).await.expect("a flood");
+    }
+    // The property asks for a second; a busy machine gets more.
+    assert!(slowest < Duration::from_secs(5), "{slowest:?}");
+    let grown = peak(process).saturating_sub(before);
+    assert!(grown < 64 * 1024, "{grown} KiB more");
+}
