@@ -5,7 +5,7 @@
 //!
 //! Invariants: a name is treated alike whether it exists or not; no delay is longer than the cap, and what
 //! is tried during a delay does not lengthen it; who tries a name elsewhere delays nobody on a network from
-//! which that name has logged in (of each name the last [`NETWORKS`], for [`TRUST_SECS`], since the start).
+//! which that name has logged in (of each name the last `NETWORKS`, for `TRUST_SECS`, since the start).
 //! On any other network the attempts of strangers may take each turn that the delay of the name gives. All
 //! tables are bounded, and a flood of other names does not wash out the ones that are being guessed. Time is
 //! an argument, and a clock that steps back shortens delays and never stretches them.

@@ -3,9 +3,12 @@
 
 use crate::harness::{Gateway, Home, Recording, Response, answer, ask, eventually};
 
+mod credentials;
 mod framing;
 mod headers;
+mod hints;
 mod http2;
+mod http2_bodies;
 mod keep_alive;
 mod login;
 mod methods;

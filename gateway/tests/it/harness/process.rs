@@ -18,6 +18,14 @@ pub(crate) struct Process {
     err: PathBuf,
 }
 
+/// Memory of a process in KiB, at its highest.
+pub(crate) fn peak(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("a process");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    number.and_then(|n| n.parse().ok()).expect("a number")
+}
+
 /// A process that has ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
@@ -88,6 +96,11 @@ impl Process {
     /// What it has written to stderr so far.
     pub(crate) fn stderr(&self) -> String {
         read(&self.err)
+    }
+
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Says whether it still runs.
