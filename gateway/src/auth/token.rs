@@ -1,6 +1,6 @@
 //! Minting and verifying our own tokens.
 //!
-//! Invariants: [`Verified`] is made in this file alone; who a token speaks for, and what that user may,
+//! Invariants: [`Verified`] is made in this module alone; who a token speaks for, and what that user may,
 //! is taken from the [`View`] of now and never from the token.
 
 use std::sync::Arc;
@@ -8,16 +8,18 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::claims::{StrictObject, Times};
-use super::external::{ExternalIssuer, ExternalSubject};
+use super::external::ExternalIssuer;
 use super::keys::{Key, KeyRing, TokenAlgorithm};
 use super::view::View;
 use crate::user::{UnixSeconds, User, UserId};
 
 mod error;
 mod parts;
+mod verified;
 
 pub use error::TokenError;
 use parts::{Parts, check_parameters, is_type};
+pub use verified::{Identity, Verified};
 
 /// Longest life of a token that is accepted, in seconds, whatever it says itself.
 const MAX_LIFETIME_SECS: u64 = 24 * 60 * 60;
@@ -57,78 +59,6 @@ pub struct Session {
     pub jti: String,
     /// The login.
     pub sid: String,
-}
-
-/// Who a token speaks for.
-#[derive(Debug, Clone)]
-pub enum Identity {
-    /// One of our users, as of now.
-    Local(Arc<User>),
-    /// Somebody whom another issuer vouches for.
-    External(Arc<ExternalSubject>),
-}
-
-impl std::fmt::Display for Identity {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Local(user) => write!(f, "user {} (number {})", user.username, user.id),
-            Self::External(subject) => write!(f, "{} of {}", subject.subject, subject.issuer),
-        }
-    }
-}
-
-/// Proof that a token was checked in full: signature, algorithm, times, issuer, audience, and for our own
-/// tokens the session, and that the user exists, is active and has not changed since.
-#[derive(Debug, Clone)]
-pub struct Verified {
-    identity: Identity,
-    times: Times,
-    jti: Option<String>,
-    sid: Option<String>,
-    orig_iat: Option<Value>,
-}
-
-impl Verified {
-    /// Who the token speaks for.
-    pub fn identity(&self) -> &Identity {
-        &self.identity
-    }
-
-    /// The user, where it is one of ours.
-    pub fn local(&self) -> Option<&Arc<User>> {
-        match &self.identity {
-            Identity::Local(user) => Some(user),
-            Identity::External(_) => None,
-        }
-    }
-
-    /// Says whether the bearer holds one of these roles; exact comparison.
-    pub fn has_any_role(&self, wanted: &[String]) -> bool {
-        match &self.identity {
-            Identity::Local(user) => user.has_any_role(wanted),
-            Identity::External(subject) => subject.roles.iter().any(|role| wanted.contains(role)),
-        }
-    }
-
-    /// End of life.
-    pub fn expires(&self) -> UnixSeconds {
-        self.times.exp
-    }
-
-    /// The token's own name, where it has one.
-    pub fn jti(&self) -> Option<&str> {
-        self.jti.as_deref()
-    }
-
-    /// The login it goes back to, where it names one.
-    pub fn sid(&self) -> Option<&str> {
-        self.sid.as_deref()
-    }
-
-    /// `orig_iat` as it was sent: the recorded refresh keeps its very form.
-    pub fn orig_iat(&self) -> Option<&Value> {
-        self.orig_iat.as_ref()
-    }
 }
 
 /// Whom and what a token is judged by.

@@ -197,7 +197,7 @@ fn check_roles(roles: &[String]) -> Result<(), Failure> {
         None => Ok(()),
         Some(role) => Err(Failure::Text(
             format!(
-                "{role:?} is no role name: use 1 to 64 letters, digits, dots, dashes or underscores"
+                "{role:?} is no role name: use 1 to 64 letters, digits, dots, dashes, underscores or colons"
             ),
             Exit::Usage,
         )),
