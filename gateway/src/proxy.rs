@@ -47,7 +47,11 @@ impl ProxyHttp for Gateway {
     async fn early_request_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<()> {
         let server = &ctx.current.equipment.server;
         bound(session, &server.limits);
-        ctx.arrival = Some(Arrival::read(session, &ctx.current.snapshot, server));
+        let mut arrival = Arrival::read(session, &ctx.current.snapshot, server);
+        arrival
+            .await_promised_end(session, server.limits.body_timeout)
+            .await;
+        ctx.arrival = Some(arrival);
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
@@ -16,7 +16,7 @@ use crate::decision::{Permit, Snapshot};
 use crate::equipment::Equipment;
 use crate::policy::{Access, Rule, RuleId};
 use crate::refusal::{ErrorShape, Refusal, Telling};
-use crate::request::{BadRequest, RequestFacts, client_address, is_trusted};
+use crate::request::{BadRequest, Body, RequestFacts, client_address, is_trusted};
 use crate::state::Current;
 use crate::telemetry::{AccessLine, Metrics, RequestSample, RouteLabel};
 use crate::upstream::{Picked, Place, UpstreamSet};
@@ -76,6 +76,28 @@ impl Arrival {
             facts,
             client: client_address(peer, &server.trusted_proxies, header),
             https: tls || (trusted && told_https()),
+        }
+    }
+
+    /// On HTTP/2 a length of 0 may be announced before the stream ends. Whether the client keeps its word
+    /// shows only then, and the request is no request where it does not (RFC 9113 §8.1.1).
+    pub async fn await_promised_end(&mut self, session: &mut Session, patience: Duration) {
+        let empty = matches!(&self.facts, Ok(facts) if facts.body == Body::Empty);
+        if !empty || !session.as_downstream().is_http2() {
+            return;
+        }
+        let ended = async {
+            let downstream = session.as_downstream_mut();
+            loop {
+                match downstream.read_request_body().await {
+                    Ok(None) => return true,
+                    Ok(Some(data)) if data.is_empty() => {}
+                    _ => return false,
+                }
+            }
+        };
+        if !matches!(tokio::time::timeout(patience, ended).await, Ok(true)) {
+            self.facts = Err(BadRequest::Framing);
         }
     }
 

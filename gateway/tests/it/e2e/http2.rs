@@ -79,6 +79,36 @@ async fn outcomes(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p003_a_length_of_nothing_is_believed_when_the_stream_has_ended() {
+    let (world, trusted, _folder) = world().await;
+    let addr = world.gateway.addr;
+    let told = aside(move || {
+        let mut told = Vec::new();
+        for body in ["", "x"] {
+            let mut h2 = H2::connect(addr, &trusted);
+            let post = more(usual("POST", "/public/a"), "content-length", "0");
+            h2.frame(HEADERS, END_HEADERS, 1, &block(&post));
+            // A later request is answered while the first has not ended.
+            let get = block(&usual("GET", "/public/b"));
+            h2.frame(HEADERS, END_HEADERS | END_STREAM, 3, &get);
+            told.push(h2.outcome(3));
+            h2.frame(DATA, END_STREAM, 1, body.as_bytes());
+            told.push(h2.outcome(1));
+        }
+        told
+    })
+    .await;
+    assert_eq!(told[..3], [200, 200, 200].map(Outcome::Status));
+    assert!(
+        matches!(told[3], Outcome::Reset(_) | Outcome::Status(400)),
+        "{told:?}"
+    );
+    let posts = world.upstream.requests();
+    let posts = posts.iter().filter(|r| r.method == "POST").count();
+    assert_eq!(posts, 1, "only the one that kept its word");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p008_p030_p034_methods_and_bodies_are_judged_as_on_http_1() {
     let (world, trusted, _folder) = world().await;
     let tunnel = vec![(":method", "CONNECT"), (":authority", "localhost:80")];
