@@ -7,7 +7,7 @@
 //! a value, the sections (`server`, `auth`, `upstreams`, `routes`) check what the values mean.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ use crate::refusal::Habits;
 use crate::request::HeadLimits;
 
 mod auth;
+mod container;
 mod external;
 mod flags;
 mod hosts;
@@ -103,6 +104,9 @@ pub struct ServerConfig {
     pub data_dir: PathBuf,
     /// Peers whose forwarding headers are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// In a container: the gateway of its network. A client with this address is one whose own address was
+    /// translated away.
+    pub network_gateway: Option<IpAddr>,
     /// Speak TLS to clients with this certificate.
     pub tls: Option<TlsFiles>,
     /// Refuse logins that did not arrive over https.
@@ -151,6 +155,8 @@ pub struct Limits {
     pub body_bytes: u64,
     /// Longest silence while a request body arrives.
     pub body_timeout: Duration,
+    /// Bytes per second that a request body must bring on average once `body_timeout` has passed; less is 408.
+    pub body_min_rate: u64,
     /// Longest silence while a response is taken by the client.
     pub write_timeout: Duration,
     /// Bytes of a body sent to the gateway's own endpoints; more is 413.

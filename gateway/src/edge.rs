@@ -1,5 +1,5 @@
 //! What stands between the listener and Pingora's HTTP proxy: how many connections there may be, how many
-//! from one address, and how long a request head may take.
+//! from one address, how long a request head may take, and when an exchange that has no end of its own ends.
 //!
 //! Pingora bounds each *read* of a request head, not the head as a whole, and bounds nothing at all from
 //! the second request of a kept-alive connection on (pingora#447). [`guard`] wraps the proxy so that
@@ -25,11 +25,14 @@ use pingora::server::ShutdownWatch;
 use crate::config::ServerConfig;
 use crate::request::client_network;
 
+mod frames;
 mod head;
 mod stream;
+mod tenure;
 
 pub use head::HeadDeadline;
 use stream::WatchedStream;
+pub use tenure::{Lease, Stream as Leased, lease};
 
 /// Bounds on client connections. The meaning of each is that of the field of the same name in
 /// [`crate::config::Limits`].

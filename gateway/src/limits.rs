@@ -1,7 +1,10 @@
 //! The login throttle: how often a name and an address may be tried.
 //!
 //! Failures count twice: by name and client network, with the configured free failures, and by name alone,
-//! with ten times as many. Either count delays on its own.
+//! with ten times as many. Either count delays on its own. Beside them each address has so many attempts a
+//! minute. Many people may share one (behind address translation, or a proxy that is not trusted), and one of
+//! them who guesses must not lock the others out: where the attempts are used up, names that have logged in
+//! there pass, and names that nobody has failed at there have ten times as many attempts of their own.
 //!
 //! Invariants: a name is treated alike whether it exists or not; no delay is longer than the cap, and what
 //! is tried during a delay does not lengthen it; who tries a name elsewhere delays nobody on a network from
@@ -10,7 +13,7 @@
 //! tables are bounded, and a flood of other names does not wash out the ones that are being guessed. Time is
 //! an argument, and a clock that steps back shortens delays and never stretches them.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -19,6 +22,7 @@ use lru::LruCache;
 use parking_lot::Mutex;
 
 use crate::config::ThrottleConfig;
+use crate::request::client_network;
 use crate::username;
 
 use self::failures::{Delays, Failures, Key};
@@ -34,6 +38,9 @@ const MEMORY_SECS: u64 = 900;
 
 /// How many times the free failures of a pair a name has on all networks together.
 const NAME_FACTOR: u32 = 10;
+
+/// How many times the attempts of an address are kept for names that nobody has failed at there.
+const SPARE_FACTOR: u64 = 10;
 
 /// Networks remembered of each name that logged in: one account cannot wash out another's.
 const NETWORKS: usize = 8;
@@ -59,15 +66,51 @@ struct Tables {
     names: Failures,
     /// Where a name has logged in, the last one at the end, and when.
     trusted: LruCache<Key, Vec<(IpAddr, u64)>>,
-    addresses: LruCache<IpAddr, Bucket>,
+    addresses: LruCache<IpAddr, Attempts>,
     /// When the last attempt was asked about.
     now: u64,
 }
 
-#[derive(Debug, Clone, Copy)]
+/// What an address has left.
+#[derive(Debug)]
+struct Attempts {
+    any: Bucket,
+    /// For names that nobody has failed at there.
+    spare: Bucket,
+}
+
+#[derive(Debug)]
 struct Bucket {
+    per_minute: u64,
     units: u64,
     at: u64,
+}
+
+impl Bucket {
+    fn full(per_minute: u64, now: u64) -> Self {
+        Self {
+            per_minute,
+            units: per_minute.saturating_mul(UNITS),
+            at: now,
+        }
+    }
+
+    /// Takes an attempt, or says how many seconds there is none.
+    fn take(&mut self, now: u64) -> Result<(), u64> {
+        let passed = now.saturating_sub(self.at);
+        self.at = now;
+        self.units = self
+            .units
+            .saturating_add(passed.saturating_mul(self.per_minute))
+            .min(self.per_minute.saturating_mul(UNITS));
+        match self.units.checked_sub(UNITS) {
+            Some(left) => {
+                self.units = left;
+                Ok(())
+            }
+            None => Err((UNITS - self.units).div_ceil(self.per_minute)),
+        }
+    }
 }
 
 impl LoginThrottle {
@@ -108,12 +151,16 @@ impl LoginThrottle {
     /// # Errors
     /// How long to wait, in whole seconds, for `Retry-After`.
     pub fn check(&self, name: &str, address: IpAddr, now: u64) -> Result<(), Duration> {
-        let network = network(address);
+        let network = client_network(address);
         let (name, pair) = keys(name, network);
         let mut tables = self.tables.lock();
         tables.now = now;
-        tables.take_attempt(network, self.per_minute, now)?;
         let trusted = tables.is_trusted(&name, network, now);
+        let unfailed = !tables.pairs.is_known(&pair, &self.of_pairs, now);
+        let attempt = tables.take_attempt(network, self.per_minute, unfailed, now);
+        if !trusted {
+            attempt.map_err(Duration::from_secs)?;
+        }
         let of_pair = tables.pairs.left(&pair, &self.of_pairs, now);
         let of_name = if trusted {
             0
@@ -135,17 +182,23 @@ impl LoginThrottle {
 
     /// Records a wrong password, an unknown name or a disabled user, all alike.
     pub fn failed(&self, name: &str, address: IpAddr, now: u64) {
-        let (name, pair) = keys(name, network(address));
+        let (name, pair) = keys(name, client_network(address));
         let mut tables = self.tables.lock();
         tables.pairs.add(pair, &self.of_pairs, now);
         tables.names.add(name, &self.of_names, now);
+    }
+
+    /// Client networks from which logins were tried, as many as the table holds. One, where many people
+    /// log in: the gateway sees the address of something in front of them.
+    pub fn networks(&self) -> usize {
+        self.tables.lock().addresses.len()
     }
 
     /// Records a login: the name starts afresh on this network, which the delays of the name no longer
     /// concern. The address does not start afresh (or one good account would pay for guessing at others),
     /// and neither does the name elsewhere.
     pub fn succeeded(&self, name: &str, address: IpAddr) {
-        let network = network(address);
+        let network = client_network(address);
         let (name, pair) = keys(name, network);
         let mut tables = self.tables.lock();
         tables.pairs.forget(&pair);
@@ -154,26 +207,20 @@ impl LoginThrottle {
 }
 
 impl Tables {
-    fn take_attempt(&mut self, network: IpAddr, per_minute: u64, now: u64) -> Result<(), Duration> {
-        let full = per_minute * UNITS;
-        let bucket = self.addresses.get_or_insert_mut(network, || Bucket {
-            units: full,
-            at: now,
+    fn take_attempt(
+        &mut self,
+        network: IpAddr,
+        per_minute: u64,
+        unfailed: bool,
+        now: u64,
+    ) -> Result<(), u64> {
+        let left = self.addresses.get_or_insert_mut(network, || Attempts {
+            any: Bucket::full(per_minute, now),
+            spare: Bucket::full(per_minute.saturating_mul(SPARE_FACTOR), now),
         });
-        let passed = now.saturating_sub(bucket.at);
-        bucket.at = now;
-        bucket.units = bucket
-            .units
-            .saturating_add(passed.saturating_mul(per_minute))
-            .min(full);
-        match bucket.units.checked_sub(UNITS) {
-            Some(left) => {
-                bucket.units = left;
-                Ok(())
-            }
-            None => Err(Duration::from_secs(
-                (UNITS - bucket.units).div_ceil(per_minute),
-            )),
+        match left.any.take(now) {
+            Err(_) if unfailed => left.spare.take(now),
+            taken => taken,
         }
     }
 
@@ -211,14 +258,6 @@ fn keys(name: &str, network: IpAddr) -> (Key, Key) {
 fn digest_of(bytes: &[u8]) -> Key {
     let digest = digest::digest(&digest::SHA256, bytes);
     digest.as_ref().try_into().unwrap_or_default()
-}
-
-/// Who counts as one client: an IPv4 address, or the /64 that one subscriber of IPv6 gets at least.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64))),
-        v4 @ IpAddr::V4(_) => v4,
-    }
 }
 
 #[cfg(test)]

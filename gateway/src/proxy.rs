@@ -2,7 +2,7 @@
 //! [`decision`](crate::decision); what is answered, is written in [`respond`](crate::respond).
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -13,6 +13,7 @@ use pingora::{Error, ErrorType, Result};
 
 use crate::config::Limits;
 use crate::decision::{Decision, Permit, decide};
+use crate::edge::Lease as _;
 use crate::endpoints::{Call, Endpoints};
 use crate::identity_headers::{self, Forwarding};
 use crate::policy::Rule;
@@ -20,8 +21,11 @@ use crate::refusal::Refusal;
 use crate::respond::{Connection, respond};
 use crate::upstream::Place;
 
+mod address;
 mod context;
 mod failure;
+mod lease;
+mod pace;
 mod peer;
 mod upload;
 
@@ -185,7 +189,7 @@ impl ProxyHttp for Gateway {
         }
         identity_headers::join_cookies(request)?;
         let forwarding = Forwarding {
-            client: arrival.client,
+            client: arrival.origin.client,
             scheme: arrival.scheme(),
             authority: &facts.authority,
             request_id: &ctx.request_id,
@@ -206,17 +210,17 @@ impl ProxyHttp for Gateway {
             *body = None;
         }
         // Not a sum of our own: a retry replays what was buffered through this filter again.
-        if session.as_downstream().body_bytes_read() as u64
-            > ctx.current.equipment.server.limits.body_bytes
-        {
-            return Error::e_explain(ErrorType::HTTPStatus(413), "body too large");
+        let received = session.as_downstream().body_bytes_read() as u64;
+        let limits = &ctx.current.equipment.server.limits;
+        if session.was_upgraded() {
+            return Ok(());
         }
-        Ok(())
+        ctx.pace.check(received, Instant::now(), limits)
     }
 
     async fn response_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         response: &mut ResponseHeader,
         ctx: &mut Context,
     ) -> Result<()>
@@ -227,7 +231,24 @@ impl ProxyHttp for Gateway {
         if response.version == http::Version::HTTP_10 {
             response.set_version(http::Version::HTTP_11);
         }
+        lease::put_under_lease(session, response, ctx, &self.endpoints);
         context::vary_by_credential(response, ctx)
+    }
+
+    fn response_body_filter(
+        &self,
+        session: &mut Session,
+        _body: &mut Option<Bytes>,
+        _end_of_stream: bool,
+        ctx: &mut Context,
+    ) -> Result<Option<Duration>> {
+        // On HTTP/1.1 the edge ends the connection, with a farewell.
+        match &ctx.lease {
+            Some(lease) if session.as_downstream().is_http2() && !lease.holds() => {
+                Error::e_explain(ErrorType::HTTPStatus(401), "the sign-in has ended")
+            }
+            _ => Ok(None),
+        }
     }
 
     async fn fail_to_proxy(
@@ -287,6 +308,7 @@ fn take_place(
     let client = ctx
         .arrival()
         .map_err(|e| Refusal::Internal(e.to_string()))?
+        .origin
         .client;
     let announced = session
         .req_header()
@@ -333,8 +355,8 @@ impl Gateway {
             identity,
             fixed_segments: ctx.met().map_or(0, Rule::fixed_segments),
             accept,
-            client: arrival.client,
-            https: arrival.https,
+            client: arrival.origin.client,
+            https: arrival.origin.https,
             now: ctx.now,
         };
         self.endpoints

@@ -20,7 +20,7 @@ mod access;
 mod metrics;
 
 pub use access::{ACCESS_TARGET, AccessLine};
-pub use metrics::{Metrics, RequestSample, RouteLabel};
+pub use metrics::{AddressDoubt, Metrics, RequestSample, RouteLabel};
 
 /// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]

@@ -28,6 +28,7 @@ pub const KEYS: &[&str] = &[
     "server.limits.headers",
     "server.limits.body_bytes",
     "server.limits.body_timeout",
+    "server.limits.body_min_rate",
     "server.limits.write_timeout",
     "server.limits.auth_body_bytes",
     "auth.profile",

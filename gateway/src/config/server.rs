@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -46,6 +46,7 @@ pub(super) fn read(
         admin_listen,
         data_dir,
         trusted_proxies: trusted_proxies(reader),
+        network_gateway: super::container::network_gateway(Path::new("/")),
         tls: tls(reader),
         require_https: reader.get("server.require_https", false),
         insecure_dev,
@@ -172,6 +173,7 @@ fn limits(reader: &mut Reader<'_>) -> Limits {
         headers: reader.positive("server.limits.headers", 100),
         body_bytes: reader.positive("server.limits.body_bytes", Size::mib(10)).0,
         body_timeout: reader.positive("server.limits.body_timeout", secs(30)),
+        body_min_rate: reader.positive("server.limits.body_min_rate", Size(512)).0,
         write_timeout: reader.positive("server.limits.write_timeout", secs(30)),
         auth_body_bytes: reader
             .positive("server.limits.auth_body_bytes", Size::kib(8))
@@ -205,6 +207,14 @@ pub(super) fn warnings(server: &ServerConfig) -> Vec<String> {
         warnings.push(format!(
             "server.listen = {} is reachable from other machines and speaks plain HTTP: passwords and tokens can be read on the way. Set server.tls, or put TLS in front and name that proxy in server.trusted_proxies, or listen on 127.0.0.1",
             server.listen
+        ));
+    }
+    if let Some(gateway) = server.network_gateway
+        && server.trusted_proxies.is_empty()
+        && !server.listen.ip().is_loopback()
+    {
+        warnings.push(format!(
+            "this is a container: where its port is published through address translation, every client appears as {gateway}, and limits for each address count all of them as one. Look at `client` in the access log or at gateway_doubtful_addresses; a proxy in front that is named in server.trusted_proxies, or host networking, shows the clients"
         ));
     }
     if plain && server.require_https && server.trusted_proxies.is_empty() {

@@ -18,6 +18,7 @@ use pingora::server::ShutdownWatch;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::stream::{HeadWatch, WatchedStream};
+use super::tenure::Tenure;
 use super::{EdgeCounters, EdgeLimits};
 
 /// Closes connections whose next request head does not begin or does not end in time. Made by
@@ -75,7 +76,8 @@ where
             .and_then(WatchedStream::watch_of)
             .unwrap_or_default();
         let mut clock = HeadClock::begin(Arc::clone(&watch), self);
-        session.set_connection_user_context(Some(Box::new(HeadPending(watch))));
+        let mut tenure = Tenure::default();
+        session.set_connection_user_context(Some(Box::new(HeadPending(Arc::clone(&watch)))));
         if session.get_keepalive().is_some() {
             // 0: no timeout per read, since ours is over the whole head. Never turned on where it is
             // off, because Pingora turns it off for a stop.
@@ -87,7 +89,10 @@ where
                 return Poll::Ready(reused);
             }
             // Dropping the exchange closes the socket.
-            clock.poll_expired(cx).map(|()| None)
+            if clock.poll_expired(cx).is_ready() || tenure.poll_over(cx, &watch).is_ready() {
+                return Poll::Ready(None);
+            }
+            Poll::Pending
         })
         .await
     }

@@ -1,15 +1,18 @@
-//! A client connection that tells whether bytes have arrived since the last request.
+//! A client connection that tells whether bytes have arrived since the last request, and that can be ended
+//! from outside: what reads it then finds its end, and a WebSocket is told so before.
 //!
-//! Invariant: it changes nothing of what is read or written.
+//! Invariant: until it is ended it changes nothing of what is read or written.
 
+use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::protocols::tls::SslDigest;
 use pingora::protocols::{
@@ -18,13 +21,30 @@ use pingora::protocols::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// What is known of the request head that a connection waits for. Set and read within the one task that
-/// serves the connection, so no waking is needed.
-#[derive(Debug, Default)]
+use super::frames::{Frames, farewell};
+use super::tenure::{self, Lease};
+
+/// What is known of the request head that a connection waits for, and of the lease under which its answer
+/// goes on. Set and read within the one task that serves the connection, so no waking is needed.
+#[derive(Default)]
 pub(super) struct HeadWatch {
     served_one: AtomicBool,
     bytes_seen: AtomicBool,
     head_pending: AtomicBool,
+    leased: AtomicBool,
+    is_websocket: AtomicBool,
+    ended: AtomicBool,
+    lease: Mutex<Option<Arc<dyn Lease>>>,
+}
+
+impl fmt::Debug for HeadWatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HeadWatch")
+            .field("head_pending", &self.head_pending)
+            .field("leased", &self.leased)
+            .field("ended", &self.ended)
+            .finish_non_exhaustive()
+    }
 }
 
 impl HeadWatch {
@@ -32,6 +52,9 @@ impl HeadWatch {
     pub(super) fn begin(&self) -> bool {
         self.bytes_seen.store(false, Ordering::Release);
         self.head_pending.store(true, Ordering::Release);
+        if self.leased.swap(false, Ordering::AcqRel) {
+            *self.lease.lock() = None;
+        }
         !self.served_one.swap(true, Ordering::AcqRel)
     }
 
@@ -48,6 +71,36 @@ impl HeadWatch {
     pub(super) fn bytes_seen(&self) -> bool {
         self.bytes_seen.load(Ordering::Acquire)
     }
+
+    /// The exchange goes on only while the lease holds.
+    pub(super) fn lease(&self, stream: tenure::Stream, lease: Arc<dyn Lease>) {
+        let websocket = stream == tenure::Stream::WebSocket;
+        self.is_websocket.store(websocket, Ordering::Release);
+        *self.lease.lock() = Some(lease);
+        self.leased.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_leased(&self) -> bool {
+        self.leased.load(Ordering::Acquire)
+    }
+
+    pub(super) fn lease_holds(&self) -> bool {
+        let lease = self.lease.lock().clone();
+        lease.is_none_or(|lease| lease.holds())
+    }
+
+    /// Ends the connection: the next read finds nothing more.
+    pub(super) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+    }
+
+    fn is_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    fn is_websocket(&self) -> bool {
+        self.is_leased() && self.is_websocket.load(Ordering::Acquire)
+    }
 }
 
 /// See the module's documentation.
@@ -55,6 +108,15 @@ impl HeadWatch {
 pub(super) struct WatchedStream {
     inner: Stream,
     watch: Arc<HeadWatch>,
+    frames: Option<Frames>,
+    farewell: Option<Farewell>,
+}
+
+/// The last bytes to the client, and how many of them are written.
+#[derive(Debug)]
+struct Farewell {
+    bytes: Vec<u8>,
+    written: usize,
 }
 
 impl WatchedStream {
@@ -62,6 +124,32 @@ impl WatchedStream {
         Self {
             inner,
             watch: Arc::default(),
+            frames: None,
+            farewell: None,
+        }
+    }
+
+    /// Writes the close frame where one may stand.
+    fn poll_farewell(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let may_stand = self.frames.as_ref().is_some_and(Frames::is_between);
+        let last = self.farewell.get_or_insert_with(|| Farewell {
+            bytes: if may_stand { farewell() } else { Vec::new() },
+            written: 0,
+        });
+        while let Some(rest) = last.bytes.get(last.written..).filter(|r| !r.is_empty()) {
+            let n = ready!(Pin::new(&mut self.inner).poll_write(cx, rest))?;
+            if n == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            last.written += n;
+        }
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    /// Notes what was written to a WebSocket.
+    fn written(&mut self, bytes: &[u8]) {
+        if self.watch.is_websocket() {
+            self.frames.get_or_insert_with(Frames::new).follow(bytes);
         }
     }
 
@@ -80,6 +168,9 @@ impl AsyncRead for WatchedStream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.watch.is_ended() {
+            return self.poll_farewell(cx);
+        }
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
         if buf.filled().len() > before && !self.watch.bytes_seen() {
@@ -95,7 +186,12 @@ impl AsyncWrite for WatchedStream {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, buf)
+        if self.farewell.is_some() {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        let written = ready!(Pin::new(&mut self.inner).poll_write(cx, buf))?;
+        self.written(buf.get(..written).unwrap_or_default());
+        Poll::Ready(Ok(written))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -111,7 +207,19 @@ impl AsyncWrite for WatchedStream {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+        if self.farewell.is_some() {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        let written = ready!(Pin::new(&mut self.inner).poll_write_vectored(cx, bufs))?;
+        if self.watch.is_websocket() {
+            let mut left = written;
+            for buf in bufs {
+                let taken = buf.get(..left.min(buf.len())).unwrap_or_default();
+                self.written(taken);
+                left -= taken.len();
+            }
+        }
+        Poll::Ready(Ok(written))
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -65,6 +65,12 @@ impl Failures {
         delays.after(row.failures).saturating_sub(age)
     }
 
+    /// Failures are on record.
+    pub(super) fn is_known(&self, key: &Key, delays: &Delays, now: u64) -> bool {
+        let row = self.delayed.peek(key).or_else(|| self.counted.peek(key));
+        row.is_some_and(|row| now.saturating_sub(row.since) < delays.memory)
+    }
+
     /// An attempt goes through: the next delay begins.
     pub(super) fn pass(&mut self, key: &Key, now: u64) {
         if let Some(row) = self.delayed.get_mut(key) {

@@ -9,6 +9,9 @@ use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
 
+use super::address::{self, Origin};
+use super::lease::PermitLease;
+use super::pace::BodyPace;
 use crate::answer::Answer;
 use crate::auth::token::Verified;
 use crate::config::ServerConfig;
@@ -16,7 +19,7 @@ use crate::decision::{Permit, Snapshot};
 use crate::equipment::Equipment;
 use crate::policy::{Access, Rule, RuleId};
 use crate::refusal::{ErrorShape, Refusal, Telling};
-use crate::request::{BadRequest, Body, RequestFacts, client_address, is_trusted};
+use crate::request::{BadRequest, Body, RequestFacts};
 use crate::state::Current;
 use crate::telemetry::{AccessLine, Metrics, RequestSample, RouteLabel};
 use crate::upstream::{Picked, Place, UpstreamSet};
@@ -27,10 +30,8 @@ use crate::user::{UnixSeconds, UserId};
 pub struct Arrival {
     /// The facts, or why there are none.
     pub facts: std::result::Result<RequestFacts, BadRequest>,
-    /// The client's address.
-    pub client: IpAddr,
-    /// The client used https.
-    pub https: bool,
+    /// Where it comes from.
+    pub(super) origin: Origin,
 }
 
 impl Arrival {
@@ -51,31 +52,9 @@ impl Arrival {
             &limits,
             &snapshot.habits.grammar,
         );
-        let peer = session
-            .client_addr()
-            .and_then(|addr| addr.as_inet())
-            .map(std::net::SocketAddr::ip);
-        let peer = peer
-            .unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
-            .to_canonical();
-        let trusted = is_trusted(peer, &server.trusted_proxies);
-        // Of several values the last is the nearest proxy's.
-        let told_https = || {
-            let last = header
-                .headers
-                .get_all("x-forwarded-proto")
-                .iter()
-                .next_back();
-            last.and_then(|v| v.to_str().ok())
-                .is_some_and(|v| v.rsplit(',').next().unwrap_or(v).trim() == "https")
-        };
-        let tls = session
-            .digest()
-            .is_some_and(|digest| digest.ssl_digest.is_some());
         Self {
             facts,
-            client: client_address(peer, &server.trusted_proxies, header),
-            https: tls || (trusted && told_https()),
+            origin: Origin::read(session, server),
         }
     }
 
@@ -103,7 +82,7 @@ impl Arrival {
 
     /// `http` or `https`.
     pub fn scheme(&self) -> &'static str {
-        if self.https { "https" } else { "http" }
+        if self.origin.https { "https" } else { "http" }
     }
 }
 
@@ -128,6 +107,10 @@ pub struct Context {
     pub picked: Option<Picked>,
     /// `answer`, `forward` or `refuse`.
     pub decision: &'static str,
+    /// How fast its body comes.
+    pub(super) pace: BodyPace,
+    /// What it goes on under, where its answer has no end of its own.
+    pub(super) lease: Option<Arc<PermitLease>>,
     /// How the upstream failed.
     pub upstream_failure: Option<&'static str>,
     user: Option<UserId>,
@@ -149,6 +132,8 @@ impl Context {
             place: None,
             picked: None,
             decision: "refuse",
+            pace: BodyPace::default(),
+            lease: None,
             upstream_failure: None,
             user: None,
             reason: "",
@@ -216,6 +201,14 @@ impl Context {
         self.user = identity.and_then(Verified::local).map(|user| user.id);
     }
 
+    /// The code of its refusal, or of what ended it; empty where there is none.
+    fn reason(&self) -> &'static str {
+        match &self.lease {
+            Some(lease) if lease.has_ended() => "sign_in_ended",
+            _ => self.reason,
+        }
+    }
+
     /// The answer to a refusal, and a note of it.
     pub fn refuse(&mut self, refusal: &Refusal) -> Answer {
         self.decision = "refuse";
@@ -262,6 +255,9 @@ pub(super) fn record(session: &Session, error: Option<&Error>, ctx: &Context, me
     let facts = ctx.facts().ok();
     let duration = ctx.started.elapsed();
     let method = facts.map_or("-", |f| f.method.as_str());
+    if let Some(arrival) = &ctx.arrival {
+        address::note(&arrival.origin, metrics);
+    }
     let none = RouteLabel::none();
     let route = ctx
         .rule
@@ -279,13 +275,14 @@ pub(super) fn record(session: &Session, error: Option<&Error>, ctx: &Context, me
         (_, Some(_)) => "ok",
         (_, None) => "anonymous",
     };
-    metrics.auth_decision(judged, ctx.reason);
+    let reason = ctx.reason();
+    metrics.auth_decision(judged, reason);
     if let (Some(kind), Some(permit)) = (ctx.upstream_failure, &ctx.permit)
         && let Some(upstream) = ctx.upstreams().config(permit.upstream())
     {
         metrics.upstream_error(&upstream.name, kind);
     }
-    let (request_id, reason) = (&ctx.request_id, ctx.reason);
+    let request_id = &ctx.request_id;
     match (&ctx.cause, error) {
         // What is our side's fault wants an operator; what is the client's is in the access log.
         (Some(cause), _) if code >= 500 => tracing::warn!(request_id, reason, cause, "not served"),
@@ -304,11 +301,11 @@ pub(super) fn record(session: &Session, error: Option<&Error>, ctx: &Context, me
         bytes: session.body_bytes_sent() as u64,
         user: ctx.user.map(|id| id.0),
         decision: ctx.decision,
-        reason: ctx.reason,
+        reason,
         client: ctx
             .arrival
             .as_ref()
-            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |a| a.client),
+            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |a| a.origin.client),
         request_id: &ctx.request_id,
     }
     .log();

@@ -39,8 +39,10 @@ pub(super) fn kind(e: &Error) -> Option<&'static str> {
 /// The refusal that a failure is answered with.
 pub(super) fn refusal_of(e: &Error) -> Refusal {
     let cause = e.to_string();
-    if let ErrorType::HTTPStatus(413) = e.etype() {
-        return Refusal::TooLarge;
+    match e.etype() {
+        ErrorType::HTTPStatus(413) => return Refusal::TooLarge,
+        ErrorType::HTTPStatus(408) => return Refusal::TooSlow,
+        _ => {}
     }
     if *e.esource() == ErrorSource::Downstream {
         return match e.etype() {

@@ -133,6 +133,7 @@ impl ProxyRunning {
             metrics.set_connections(counters.open());
             metrics.set_view_version(endpoints.state.load().snapshot.view.version.0);
             metrics.set_login_queue(endpoints.passwords.waiting());
+            metrics.set_login_networks(endpoints.throttle.networks());
             metrics.encode()
         });
         let app = HttpServer::new_app(Admin::new(Arc::clone(readiness), text));

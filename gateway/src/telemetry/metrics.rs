@@ -77,6 +77,20 @@ struct AuthLabels {
     reason: &'static str,
 }
 
+/// Why the address of a client may stand for many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressDoubt {
+    /// It is that of the container network's gateway: address translation.
+    Translated,
+    /// A forwarding header came from an address that is no trusted proxy.
+    UntrustedProxy,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DoubtLabels {
+    reason: &'static str,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ResultLabels {
     result: &'static str,
@@ -105,6 +119,8 @@ pub struct Metrics {
     upstream_errors: Family<UpstreamLabels, Counter>,
     auth_decisions: Family<AuthLabels, Counter>,
     logins: Family<ResultLabels, Counter>,
+    login_networks: Gauge,
+    doubtful_addresses: Family<DoubtLabels, Counter>,
     password_hash: Histogram,
     login_queue: Gauge,
     view_version: Gauge,
@@ -136,6 +152,8 @@ impl Metrics {
             upstream_errors: Family::default(),
             auth_decisions: Family::default(),
             logins: Family::default(),
+            login_networks: Gauge::default(),
+            doubtful_addresses: Family::default(),
             password_hash: Histogram::new(HASH_BUCKETS),
             login_queue: Gauge::default(),
             view_version: Gauge::default(),
@@ -174,6 +192,16 @@ impl Metrics {
             self.auth_decisions.clone(),
         );
         to.register("gateway_logins", "Log-ins by result", self.logins.clone());
+        to.register(
+            "gateway_login_networks",
+            "Client networks that log-ins were tried from since the start; 1 for many people means that their addresses are hidden",
+            self.login_networks.clone(),
+        );
+        to.register(
+            "gateway_doubtful_addresses",
+            "Requests whose client address may stand for many clients",
+            self.doubtful_addresses.clone(),
+        );
         to.register(
             "gateway_password_hash_seconds",
             "Time to hash one password",
@@ -249,6 +277,22 @@ impl Metrics {
     /// Counts a login: `ok`, or the refusal's code.
     pub fn login(&self, result: &'static str) {
         self.logins.get_or_create(&ResultLabels { result }).inc();
+    }
+
+    /// Client networks that logins were tried from.
+    pub fn set_login_networks(&self, networks: usize) {
+        self.login_networks.set(count(networks));
+    }
+
+    /// Counts a request whose client address may stand for many.
+    pub fn doubtful_address(&self, doubt: AddressDoubt) {
+        let reason = match doubt {
+            AddressDoubt::Translated => "translated",
+            AddressDoubt::UntrustedProxy => "untrusted_proxy",
+        };
+        self.doubtful_addresses
+            .get_or_create(&DoubtLabels { reason })
+            .inc();
     }
 
     /// Notes how long one password took.

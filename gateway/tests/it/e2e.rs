@@ -10,6 +10,7 @@ mod hints;
 mod http2;
 mod http2_bodies;
 mod keep_alive;
+mod leases;
 mod login;
 mod methods;
 mod profiles;

@@ -14,6 +14,7 @@ pub(super) fn config(data_dir: &Path) -> Config {
     let second = Duration::from_secs(1);
     Config {
         server: ServerConfig {
+            network_gateway: None,
             tls: None,
             listen: "127.0.0.1:0".parse().unwrap(),
             admin_listen: "127.0.0.1:0".parse().unwrap(),
@@ -35,6 +36,7 @@ pub(super) fn config(data_dir: &Path) -> Config {
                 headers: 1,
                 body_bytes: 1,
                 body_timeout: second,
+                body_min_rate: 1,
                 write_timeout: second,
                 auth_body_bytes: 1,
             },

@@ -8,15 +8,15 @@ use super::{World, config};
 use crate::harness::process::peak;
 use crate::harness::{Home, Recording, within};
 
-mod frames;
+pub(super) mod frames;
 
 use frames::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, H2, HEADERS, Outcome, REFUSED_STREAM, RST_STREAM,
     block, literal,
 };
 
-/// A gateway with TLS, and the certificate that it shows.
-async fn world() -> (World, CertificateDer<'static>, tempfile::TempDir) {
+/// `[server.tls]` with a certificate of its own, which is given too, in a folder that has to stay.
+pub(super) fn tls() -> (String, CertificateDer<'static>, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let made =
         rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
@@ -27,14 +27,20 @@ async fn world() -> (World, CertificateDer<'static>, tempfile::TempDir) {
     std::fs::write(&cert, made.cert.pem()).expect("a file");
     std::fs::write(&key, made.signing_key.serialize_pem()).expect("a file");
     let tls = format!("[server.tls]\ncert_file = {cert:?}\nkey_file = {key:?}\n");
+    (tls, made.cert.der().clone(), folder)
+}
+
+/// A gateway with TLS, and the certificate that it shows.
+async fn world() -> (World, CertificateDer<'static>, tempfile::TempDir) {
+    let (tls, trusted, folder) = tls();
     let upstream = Recording::ok().await;
     let home = Home::new(&config("standard", &upstream.url(), &tls)).flag("--insecure-dev");
     let world = World::of(home, upstream).await;
-    (world, made.cert.der().clone(), folder)
+    (world, trusted, folder)
 }
 
 /// Runs what blocks beside the test's own upstream.
-async fn aside<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> T {
+pub(super) async fn aside<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> T {
     within("frames", tokio::task::spawn_blocking(job))
         .await
         .expect("frames")

@@ -111,13 +111,14 @@ async fn p096_an_address_is_throttled_whatever_it_claims_to_be() {
     let upstream = Recording::ok().await;
     let home = Home::new(&super::config("standard", &upstream.url(), ""))
         .flag("--insecure-dev")
+        .env("GATEWAY_AUTH_THROTTLE_ACCOUNT_FAILURES", "100")
         .env("GATEWAY_AUTH_THROTTLE_PER_IP_PER_MINUTE", "3");
     let world = World::of(home, upstream).await;
     let mut statuses = Vec::new();
     for n in 0..6 {
         let request = ask("POST /api-auth/")
             .line(&format!("X-Forwarded-For: 10.0.0.{n}"))
-            .json(&json!({ "username": format!("user{n}"), "password": "wrong" }));
+            .json(&json!({ "username": "user", "password": "wrong" }));
         let answer = world.ask(request).await;
         if answer.status == 429 {
             let wait: u64 = answer
@@ -130,6 +131,46 @@ async fn p096_an_address_is_throttled_whatever_it_claims_to_be() {
         statuses.push(answer.status);
     }
     assert_eq!(statuses, [401, 401, 401, 429, 429, 429]);
+    // Somebody else behind the same address is not kept out.
+    assert_eq!(world.gateway.log_in("admin", "admin").await.status, 200);
+    let seen = world.gateway.metric("gateway_login_networks", &[]).await;
+    assert!((seen - 1.0).abs() < 0.5, "{seen}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p049_who_may_hide_many_clients_is_counted_and_warned_of_once() {
+    for (trusted, doubtful) in [("", 2.0), ("127.0.0.1/32", 0.0)] {
+        let upstream = Recording::ok().await;
+        let home = Home::new(&super::config("standard", &upstream.url(), ""))
+            .flag("--insecure-dev")
+            .env("GATEWAY_SERVER_TRUSTED_PROXIES", trusted);
+        let world = World::of(home, upstream).await;
+        for line in [
+            "X-Forwarded-For: 192.0.2.1",
+            "Forwarded: for=192.0.2.1",
+            "X-Other: 1",
+        ] {
+            let request = ask("GET /public/a").line(line).end();
+            assert_eq!(world.ask(request).await.status, 200);
+        }
+        let labels = ["reason=\"untrusted_proxy\""];
+        let counted = world
+            .gateway
+            .metric("gateway_doubtful_addresses_total", &labels)
+            .await;
+        assert!((counted - doubtful).abs() < 0.5, "{trusted}: {counted}");
+        let said = world
+            .gateway
+            .log()
+            .matches("server.trusted_proxies")
+            .count();
+        assert_eq!(
+            said,
+            usize::from(trusted.is_empty()),
+            "{}",
+            world.gateway.log()
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

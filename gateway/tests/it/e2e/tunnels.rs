@@ -1,11 +1,13 @@
 //! WebSockets, slow senders, and connections to upstreams that die between two requests.
 
+use std::time::{Duration, Instant};
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::{World, config};
 use crate::harness::misbehaving::{Misbehaving, Misbehaviour};
-use crate::harness::{Home, Recording, ask, within};
+use crate::harness::{Home, Recording, Response, ask, within};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_websocket_is_a_tunnel_once_the_upstream_agrees() {
@@ -73,6 +75,43 @@ async fn p014_a_body_that_stops_coming_is_408() {
         whole.iter().all(|seen| !seen.target.starts_with("/public")),
         "half a body was taken for a whole one"
     );
+}
+
+/// Sends a body piece by piece, each after a pause, until all is sent or an answer is there.
+async fn dribble(world: &World, pieces: usize, piece: &str, pause: Duration) -> Response {
+    let mut client = world.gateway.connect().await;
+    let length = format!("Content-Length: {}", pieces * piece.len());
+    client.send(ask("POST /public/a").line(&length).end()).await;
+    for _ in 0..pieces {
+        if !client.try_send(piece).await || client.closed_or_answered_within(pause).await {
+            break;
+        }
+    }
+    client.response().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p014_a_body_that_dribbles_in_is_408_and_a_steady_one_is_not() {
+    let upstream = Recording::ok().await;
+    let home = Home::new(&config("standard", &upstream.url(), ""))
+        .flag("--insecure-dev")
+        .env("GATEWAY_SERVER_LIMITS_BODY_TIMEOUT", "500ms")
+        .env("GATEWAY_SERVER_LIMITS_BODY_MIN_RATE", "500");
+    let world = World::of(home, upstream).await;
+    let pause = Duration::from_millis(50);
+    let began = Instant::now();
+    let answer = dribble(&world, 400, "x", pause).await;
+    assert_eq!(answer.status, 408, "{}", answer.text());
+    assert!(answer.closes());
+    let took = began.elapsed();
+    assert!(took > Duration::from_millis(450), "{took:?}");
+    assert!(world.forwarded().is_empty(), "half a body is no request");
+    // Twice the rate, and longer than the patience.
+    let began = Instant::now();
+    let answer = dribble(&world, 30, &"x".repeat(100), pause).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert!(began.elapsed() > Duration::from_millis(1_000));
+    assert_eq!(world.forwarded(), ["POST /public/a"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -240,6 +240,14 @@ impl Client {
         std::mem::take(&mut self.unread)
     }
 
+    /// What comes next; nothing at the connection's end.
+    pub(crate) async fn some(&mut self) -> Vec<u8> {
+        if self.unread.is_empty() {
+            within("more bytes", self.fill()).await;
+        }
+        std::mem::take(&mut self.unread)
+    }
+
     /// Waits for `pause` and says whether the server closed in that time. Fails on bytes.
     pub(crate) async fn closed_within(&mut self, pause: Duration) -> bool {
         match tokio::time::timeout(pause, self.fill()).await {

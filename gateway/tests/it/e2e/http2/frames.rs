@@ -7,23 +7,23 @@ use std::time::Duration;
 
 use rustls::pki_types::{CertificateDer, ServerName};
 
-pub(super) const DATA: u8 = 0;
-pub(super) const HEADERS: u8 = 1;
-pub(super) const RST_STREAM: u8 = 3;
-pub(super) const SETTINGS: u8 = 4;
-pub(super) const PING: u8 = 6;
-pub(super) const GOAWAY: u8 = 7;
-pub(super) const CONTINUATION: u8 = 9;
+pub(in crate::e2e) const DATA: u8 = 0;
+pub(in crate::e2e) const HEADERS: u8 = 1;
+pub(in crate::e2e) const RST_STREAM: u8 = 3;
+pub(in crate::e2e) const SETTINGS: u8 = 4;
+pub(in crate::e2e) const PING: u8 = 6;
+pub(in crate::e2e) const GOAWAY: u8 = 7;
+pub(in crate::e2e) const CONTINUATION: u8 = 9;
 
-pub(super) const END_STREAM: u8 = 1;
-pub(super) const END_HEADERS: u8 = 4;
+pub(in crate::e2e) const END_STREAM: u8 = 1;
+pub(in crate::e2e) const END_HEADERS: u8 = 4;
 
 /// `RST_STREAM` and `GOAWAY`: RFC 9113 §7.
-pub(super) const REFUSED_STREAM: u32 = 7;
+pub(in crate::e2e) const REFUSED_STREAM: u32 = 7;
 
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(in crate::e2e) enum Outcome {
     Status(u16),
     Reset(u32),
     /// The connection ended.
@@ -31,10 +31,10 @@ pub(super) enum Outcome {
 }
 
 /// A connection that waits for nothing longer than its socket's timeout.
-pub(super) struct H2(rustls::StreamOwned<rustls::ClientConnection, TcpStream>);
+pub(in crate::e2e) struct H2(rustls::StreamOwned<rustls::ClientConnection, TcpStream>);
 
 impl H2 {
-    pub(super) fn connect(addr: SocketAddr, trusted: &CertificateDer<'static>) -> Self {
+    pub(in crate::e2e) fn connect(addr: SocketAddr, trusted: &CertificateDer<'static>) -> Self {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(trusted.clone()).expect("a root");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -61,7 +61,7 @@ impl H2 {
         let _ = self.0.write_all(bytes);
     }
 
-    pub(super) fn frame(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+    pub(in crate::e2e) fn frame(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
         let length = u32::try_from(payload.len())
             .expect("a length")
             .to_be_bytes();
@@ -82,7 +82,7 @@ impl H2 {
         Some((head[3], head[4], stream, payload))
     }
 
-    pub(super) fn outcome(&mut self, wanted: u32) -> Outcome {
+    pub(in crate::e2e) fn outcome(&mut self, wanted: u32) -> Outcome {
         let code = |payload: &[u8]| {
             let last = payload.first_chunk::<4>().copied().unwrap_or_default();
             u32::from_be_bytes(last)
@@ -101,7 +101,7 @@ impl H2 {
     }
 }
 
-pub(super) fn length(bytes: &mut Vec<u8>, mut value: usize) {
+pub(in crate::e2e) fn length(bytes: &mut Vec<u8>, mut value: usize) {
     if value < 127 {
         bytes.push(u8::try_from(value).expect("small"));
         return;
@@ -116,7 +116,7 @@ pub(super) fn length(bytes: &mut Vec<u8>, mut value: usize) {
 }
 
 /// A field as a literal (RFC 7541 §6.2); `kind` says whether it goes into the table.
-pub(super) fn literal(bytes: &mut Vec<u8>, kind: u8, name: &str, value: &str) {
+pub(in crate::e2e) fn literal(bytes: &mut Vec<u8>, kind: u8, name: &str, value: &str) {
     bytes.push(kind);
     length(bytes, name.len());
     bytes.extend(name.as_bytes());
@@ -124,7 +124,7 @@ pub(super) fn literal(bytes: &mut Vec<u8>, kind: u8, name: &str, value: &str) {
     bytes.extend(value.as_bytes());
 }
 
-pub(super) fn block(fields: &[(&str, &str)]) -> Vec<u8> {
+pub(in crate::e2e) fn block(fields: &[(&str, &str)]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (name, value) in fields {
         literal(&mut bytes, 0, name, value);
@@ -133,7 +133,7 @@ pub(super) fn block(fields: &[(&str, &str)]) -> Vec<u8> {
 }
 
 /// The status, which stands first, in any of the forms in which a server may write it.
-pub(super) fn status(block: &[u8]) -> u16 {
+pub(in crate::e2e) fn status(block: &[u8]) -> u16 {
     let mut bytes = block.iter().copied().skip_while(|b| b & 0xe0 == 0x20);
     let first = bytes.next().expect("a field");
     if first & 0x80 != 0 {
