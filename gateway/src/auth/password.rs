@@ -197,6 +197,7 @@ impl Drop for PasswordWorkers {
 impl Shared {
     fn work(&self) {
         let _alive = Alive(self);
+        step_back();
         let mut memory = hasher::Memory::default();
         while let Some(job) = self.next(&mut memory) {
             match job {
@@ -248,6 +249,14 @@ impl Drop for Alive<'_> {
         if std::thread::panicking() {
             queue.busy = queue.busy.saturating_sub(1);
         }
+    }
+}
+
+/// A flood of logins takes what processor time the requests leave: on Linux this is the priority of the
+/// calling thread alone (setpriority(2), "C library/kernel differences").
+fn step_back() {
+    if let Err(error) = rustix::process::nice(19) {
+        tracing::debug!(%error, "password checks run at the priority of requests");
     }
 }
 

@@ -181,6 +181,7 @@ fn p062_p066_claims_are_present_typed_and_ours() {
         ("exp", json!(1.5), E::ExpiryType),
         ("exp", json!(NOW), E::Expired),
         ("exp", json!(NOW + 86_401), E::Lifetime),
+        ("exp", json!(2e9), E::ExpiryType),
         ("nbf", json!(NOW + 1), E::NotYetValid),
         ("nbf", json!("0"), E::NotBeforeType),
         ("iat", json!(NOW + 1), E::NotYetValid),

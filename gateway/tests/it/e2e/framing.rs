@@ -259,6 +259,29 @@ async fn p004_http_1_0_has_no_body_without_a_length() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_legal_but_never_needed_is_refused_and_closed() {
+    let world = World::standard().await;
+    for request in [
+        "GET /public/a HTTP/1.2\r\nHost: localhost\r\n\r\n",
+        "POST /public/a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n\
+         0000000000000000000005\r\nhello\r\n0\r\n\r\n",
+    ] {
+        let answers = exchange(&world, request.as_bytes()).await;
+        assert_eq!(answers.len(), 1, "{request}");
+        assert_eq!(answers[0].status, 400, "{request}");
+        assert!(answers[0].closes(), "{request}");
+    }
+    assert!(
+        world
+            .upstream
+            .requests()
+            .iter()
+            .all(|seen| !seen.target.starts_with("/public")),
+        "no whole request came of it"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p015_trailers_become_no_headers() {
     let world = World::standard().await;
     let token = world.token().await;

@@ -340,3 +340,33 @@ async fn p013_floods_of_frames_hold_up_nobody() {
     let grown = peak(process).saturating_sub(before);
     assert!(grown < 64 * 1024, "{grown} KiB more");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p015_trailers_of_http_2_reach_neither_the_rules_nor_the_upstream() {
+    let (world, trusted, _folder) = world().await;
+    let addr = world.gateway.addr;
+    let trailers = [
+        vec![(":path", "/closed/a")],
+        vec![(":method", "GET"), ("x-auth-user", "lie")],
+        vec![("authorization", "Bearer lie"), ("x-auth-user", "lie")],
+    ];
+    let count = trailers.len();
+    let told = aside(move || {
+        let ask = |trailers: Fields| {
+            let mut h2 = H2::connect(addr, &trusted);
+            let head = block(&usual("POST", "/public/a"));
+            h2.frame(HEADERS, END_HEADERS, 1, &head);
+            h2.frame(DATA, 0, 1, b"x");
+            h2.frame(HEADERS, END_HEADERS | END_STREAM, 1, &block(&trailers));
+            h2.outcome(1)
+        };
+        trailers.into_iter().map(ask).collect::<Vec<_>>()
+    })
+    .await;
+    let passed = told.iter().filter(|o| **o == Outcome::Status(200)).count();
+    let seen = world.forwarded();
+    assert!(seen.iter().all(|line| line == "POST /public/a"), "{seen:?}");
+    assert!(seen.len() <= count && passed <= seen.len(), "{told:?}");
+    let raw = world.last_raw().to_lowercase();
+    assert!(!raw.contains("lie") && !raw.contains("/closed"), "{raw}");
+}
