@@ -21,6 +21,7 @@ use crate::respond::{Connection, respond};
 use crate::upstream::Place;
 
 mod context;
+mod cross_origin;
 mod failure;
 mod peer;
 mod upload;
@@ -70,9 +71,17 @@ impl ProxyHttp for Gateway {
                 ctx.decision = "answer";
                 let result = self.serve(session, ctx, builtin, identity.as_ref()).await;
                 match result {
-                    Ok(answer) => respond(session, &answer, Connection::Keep).await?,
+                    Ok(answer) => {
+                        let answer = cross_origin::dress(answer, session.req_header(), ctx);
+                        respond(session, &answer, Connection::Keep).await?;
+                    }
                     Err(refusal) => self.refuse(session, ctx, refusal).await?,
                 }
+                Ok(true)
+            }
+            Decision::Preflight(answer) => {
+                ctx.decision = "answer";
+                respond(session, &answer, Connection::Keep).await?;
                 Ok(true)
             }
             Decision::Refuse(refusal) => {
@@ -216,7 +225,7 @@ impl ProxyHttp for Gateway {
 
     async fn response_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         response: &mut ResponseHeader,
         ctx: &mut Context,
     ) -> Result<()>
@@ -227,7 +236,11 @@ impl ProxyHttp for Gateway {
         if response.version == http::Version::HTTP_10 {
             response.set_version(http::Version::HTTP_11);
         }
-        context::vary_by_credential(response, ctx)
+        context::vary_by_credential(response, ctx)?;
+        match &ctx.current.snapshot.cors {
+            Some(cors) => cross_origin::tell(response, session.req_header(), cors),
+            None => Ok(()),
+        }
     }
 
     async fn fail_to_proxy(
@@ -353,7 +366,7 @@ impl Gateway {
         ctx: &mut Context,
         refusal: Refusal,
     ) -> Result<()> {
-        let answer = ctx.refuse(&refusal);
+        let answer = cross_origin::dress(ctx.refuse(&refusal), session.req_header(), ctx);
         let connection = match (refusal.has_no_end(), refusal.closes()) {
             (true, _) => Connection::Drop,
             (false, true) => Connection::Close,
