@@ -49,4 +49,15 @@ impl Answer {
         }
         self
     }
+
+    /// Adds names to `Vary`.
+    #[must_use]
+    pub fn vary(self, names: &str) -> Self {
+        let known = self.headers.iter().find(|(name, _)| *name == "Vary");
+        let value = match known {
+            Some((_, known)) => format!("{known}, {names}"),
+            None => names.to_owned(),
+        };
+        self.header("Vary", value)
+    }
 }

@@ -9,6 +9,7 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -17,12 +18,14 @@ use secrecy::{SecretSlice, SecretString};
 use crate::auth::external::ExternalIssuer;
 pub use crate::auth::keys::TokenAlgorithm;
 use crate::auth::token::TokenRules;
+use crate::cors::Cors;
 use crate::policy::Policy;
 use crate::refusal::Habits;
 use crate::request::HeadLimits;
 
 mod auth;
 mod container;
+mod cors;
 mod external;
 mod flags;
 mod hosts;
@@ -61,6 +64,8 @@ pub struct Config {
     pub upstreams: Vec<UpstreamConfig>,
     /// The compiled access rules.
     pub policy: Policy,
+    /// What pages of other origins may do; `None` without `[cors]`.
+    pub cors: Option<Arc<Cors>>,
     /// How logs are written.
     pub log: LogConfig,
     /// What is allowed but deserves a line at start and in `gateway check`.

@@ -4,14 +4,16 @@
 
 use std::sync::Arc;
 
+use crate::answer::Answer;
 use crate::auth::credential::Credential;
 use crate::auth::external::ExternalIssuer;
 use crate::auth::keys::KeyRing;
 use crate::auth::token::{self, TokenRules, Trust, Verified};
 use crate::auth::view::View;
+use crate::cors::Cors;
 use crate::policy::{Access, Builtin, Policy, Rule, RuleId, Target, UpstreamId};
 use crate::refusal::{Habits, Refusal};
-use crate::request::{Body, Method, RequestFacts, Upgrade};
+use crate::request::{Body, Method, Preflight, RequestFacts, Upgrade};
 use crate::user::UnixSeconds;
 
 /// Everything a request may read: immutable, swapped whole. A request holds one from start to end.
@@ -29,6 +31,8 @@ pub struct Snapshot {
     pub view: Arc<View>,
     /// Other issuers.
     pub external: Arc<Vec<ExternalIssuer>>,
+    /// What pages of other origins may do; `None` leaves all of it to the upstreams.
+    pub cors: Option<Arc<Cors>>,
 }
 
 impl Snapshot {
@@ -49,6 +53,11 @@ impl Snapshot {
             ..self.trust()
         }
     }
+
+    /// The preflight that a request is, where it is ours to answer.
+    fn preflight<'a>(&'a self, facts: &'a RequestFacts) -> Option<(&'a Cors, &'a Preflight)> {
+        self.cors.as_deref().zip(facts.preflight.as_ref())
+    }
 }
 
 /// What happens with a request. Every request ends in exactly one.
@@ -56,6 +65,8 @@ impl Snapshot {
 pub enum Decision {
     /// The gateway answers itself.
     Answer(Builtin, Option<Verified>),
+    /// The gateway lets a page of another origin send its request, which will be judged for itself.
+    Preflight(Answer),
     /// The upstream answers.
     Forward(Permit),
     /// Nobody does.
@@ -105,7 +116,11 @@ pub struct Judgement {
 /// Decides. `now` is in seconds since 1970.
 pub fn decide(snapshot: &Snapshot, facts: &RequestFacts, now: UnixSeconds) -> Judgement {
     let policy = &snapshot.policy;
-    let found = policy.find(&facts.path, &facts.method);
+    // A preflight meets the rule of the request that it asks about.
+    let method = snapshot
+        .preflight(facts)
+        .map_or(&facts.method, |(_, asked)| &asked.method);
+    let found = policy.find(&facts.path, method);
     let id = found.or_else(|| policy.find_any_method(&facts.path));
     let rule = id.and_then(|id| policy.rule(id));
     let decision =
@@ -130,6 +145,11 @@ fn judge(
     let rule = rule
         .filter(|rule| rule.target != Target::Nowhere)
         .ok_or(Refusal::NoRoute)?;
+    // Whoever asks: a browser sends no credential with it, so one that is there neither helps nor harms, and
+    // nothing is opened (Fetch standard, "CORS-preflight fetch").
+    if let Some((cors, asked)) = snapshot.preflight(facts) {
+        return Ok(Decision::Preflight(cors.preflight(asked)?));
+    }
     if let Target::Builtin(
         builtin @ (Builtin::Login | Builtin::Refresh | Builtin::Verify | Builtin::Jwks),
     ) = rule.target

@@ -4,7 +4,7 @@
 //!
 //! **Floor 0, pure** — no I/O, no clock, no Pingora but for its request header:
 //! [`request`] reads the facts of a request · [`policy`] holds the compiled rules · [`decision`] says what
-//! happens: answer, forward or refuse · [`refusal`] and [`answer`] say how that is told · [`auth`]
+//! happens: answer, forward or refuse · [`cors`] what pages of other origins may do · [`refusal`] and [`answer`] say how that is told · [`auth`]
 //! credentials, claims, keys, tokens and the view of users · [`user`] what a user is · [`username`] what a
 //! name may be.
 //!
@@ -28,6 +28,7 @@ pub mod auth;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod cors;
 pub mod decision;
 pub mod edge;
 pub mod endpoints;

@@ -23,6 +23,7 @@ use crate::upstream::Place;
 
 mod address;
 mod context;
+mod cross_origin;
 mod failure;
 mod lease;
 mod pace;
@@ -74,9 +75,17 @@ impl ProxyHttp for Gateway {
                 ctx.decision = "answer";
                 let result = self.serve(session, ctx, builtin, identity.as_ref()).await;
                 match result {
-                    Ok(answer) => respond(session, &answer, Connection::Keep).await?,
+                    Ok(answer) => {
+                        let answer = cross_origin::dress(answer, session.req_header(), ctx);
+                        respond(session, &answer, Connection::Keep).await?;
+                    }
                     Err(refusal) => self.refuse(session, ctx, refusal).await?,
                 }
+                Ok(true)
+            }
+            Decision::Preflight(answer) => {
+                ctx.decision = "answer";
+                respond(session, &answer, Connection::Keep).await?;
                 Ok(true)
             }
             Decision::Refuse(refusal) => {
@@ -232,7 +241,11 @@ impl ProxyHttp for Gateway {
             response.set_version(http::Version::HTTP_11);
         }
         lease::put_under_lease(session, response, ctx, &self.endpoints);
-        context::vary_by_credential(response, ctx)
+        context::vary_by_credential(response, ctx)?;
+        match &ctx.current.snapshot.cors {
+            Some(cors) => cross_origin::tell(response, session.req_header(), cors),
+            None => Ok(()),
+        }
     }
 
     fn response_body_filter(
@@ -375,7 +388,7 @@ impl Gateway {
         ctx: &mut Context,
         refusal: Refusal,
     ) -> Result<()> {
-        let answer = ctx.refuse(&refusal);
+        let answer = cross_origin::dress(ctx.refuse(&refusal), session.req_header(), ctx);
         let connection = match (refusal.has_no_end(), refusal.closes()) {
             (true, _) => Connection::Drop,
             (false, true) => Connection::Close,

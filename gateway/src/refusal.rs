@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::answer::Answer;
 use crate::auth::credential::Malformed;
 use crate::auth::token::TokenError;
+use crate::cors::Denied;
 use crate::request::BadRequest;
 
 mod fields;
@@ -51,6 +52,9 @@ pub enum Refusal {
     /// Signed in, but not allowed.
     #[error("forbidden: {0}")]
     Forbidden(&'static str),
+    /// A page of another origin may not send this.
+    #[error("preflight: {0}")]
+    Preflight(#[from] Denied),
     /// The client takes none of the forms that there are.
     #[error("not acceptable")]
     NotAcceptable,
@@ -278,11 +282,7 @@ impl Refusal {
                 401,
                 "malformed_credential",
                 "Unauthorized",
-                if drf {
-                    drf_malformed(*why)
-                } else {
-                    INVALID_TOKEN
-                },
+                if drf { why.drf_text() } else { INVALID_TOKEN },
             ),
             Self::Token(why) => row(
                 401,
@@ -296,6 +296,7 @@ impl Refusal {
                 "Forbidden",
                 "You do not have permission to perform this action.",
             ),
+            Self::Preflight(why) => row(403, why.code(), "Forbidden", why.text()),
             Self::NotAcceptable => row(
                 406,
                 "not_acceptable",
@@ -384,16 +385,6 @@ impl Refusal {
 const INVALID_TOKEN: &str = "The access token is missing, malformed, expired or no longer valid.";
 
 const LOGIN_FAILED: &str = "Unable to log in with provided credentials.";
-
-fn drf_malformed(why: Malformed) -> &'static str {
-    match why {
-        Malformed::Empty => "Invalid Authorization header. No credentials provided.",
-        Malformed::Spaces | Malformed::Repeated => {
-            "Invalid Authorization header. Credentials string should not contain spaces."
-        }
-        Malformed::TooLong | Malformed::Grammar => "Error decoding signature.",
-    }
-}
 
 #[cfg(test)]
 mod tests;

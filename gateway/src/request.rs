@@ -11,8 +11,10 @@ use pingora::http::RequestHeader;
 use crate::auth::credential::{Credential, Grammar};
 
 mod head;
+mod origin;
 mod path;
 
+pub use origin::{Preflight, origin};
 pub use path::CanonicalPath;
 
 use head::{
@@ -139,8 +141,8 @@ pub struct RequestFacts {
     pub body: Body,
     /// Protocol switch.
     pub upgrade: Upgrade,
-    /// `OPTIONS` with `Origin` and `Access-Control-Request-Method`.
-    pub preflight: bool,
+    /// What a browser asks before it sends the request of a page of another origin.
+    pub preflight: Option<Preflight>,
     /// The query carries a `_method` that some frameworks take for the real one, and it is no read.
     pub query_overrides_method: bool,
     /// The client waits for `100 Continue` before it sends the body.
@@ -204,11 +206,7 @@ impl RequestFacts {
                 &header.headers.get_all(http::header::AUTHORIZATION),
                 grammar,
             ),
-            preflight: method == Method::Options
-                && header.headers.contains_key(http::header::ORIGIN)
-                && header
-                    .headers
-                    .contains_key(http::header::ACCESS_CONTROL_REQUEST_METHOD),
+            preflight: Preflight::read(&method, &header.headers),
             query_overrides_method: query.as_deref().is_some_and(names_another_method),
             upgrade: read_upgrade(header, &method),
             expects_continue: header

@@ -182,6 +182,7 @@ fn settings(config: &Config, keys: Arc<KeyRing>, view: Arc<View>) -> Snapshot {
         keys,
         view,
         external: Arc::new(config.auth.external.clone()),
+        cors: config.cors.clone(),
     }
 }
 

@@ -19,6 +19,7 @@ const PURE: &[&str] = &[
     "auth::keys",
     "auth::token",
     "auth::view",
+    "cors",
     "decision",
     "policy",
     "refusal",

@@ -37,6 +37,19 @@ pub enum Malformed {
     Grammar,
 }
 
+impl Malformed {
+    /// The text of the recorded contract.
+    pub(crate) fn drf_text(self) -> &'static str {
+        match self {
+            Self::Empty => "Invalid Authorization header. No credentials provided.",
+            Self::Spaces | Self::Repeated => {
+                "Invalid Authorization header. Credentials string should not contain spaces."
+            }
+            Self::TooLong | Self::Grammar => "Error decoding signature.",
+        }
+    }
+}
+
 /// How an `Authorization` value is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grammar {

@@ -51,7 +51,7 @@ pub(super) fn run(args: &ExplainArgs, env: &[(String, String)], streams: &mut St
             }
             Err(why) => (None, Decision::Refuse(Refusal::BadRequest(why))),
         };
-    tell(args.json, config, &snapshot, rule, &decision, streams)
+    tell(args, config, &snapshot, rule, &decision, streams)
 }
 
 /// Rules alone: without a token, neither keys nor users matter.
@@ -68,6 +68,7 @@ fn without_store(config: &Config) -> Result<Snapshot, Failure> {
         keys: KeyRing::new(&[any]).map_err(Failure::failed)?.into(),
         view: View::default().into(),
         external: config.auth.external.clone().into(),
+        cors: config.cors.clone(),
     })
 }
 
@@ -93,7 +94,7 @@ fn header(
 }
 
 fn tell(
-    as_json: bool,
+    args: &ExplainArgs,
     config: &Config,
     snapshot: &Snapshot,
     rule: Option<&Rule>,
@@ -115,6 +116,11 @@ fn tell(
             None,
             format!("the gateway answers itself: {builtin:?}"),
         ),
+        Decision::Preflight(answer) => (
+            "answer",
+            Some(answer.status),
+            "the gateway answers this preflight itself".to_owned(),
+        ),
         Decision::Forward(permit) => {
             let upstream = config.upstreams.get(permit.upstream().index());
             let name = upstream.map(|u| u.name.clone()).unwrap_or_default();
@@ -132,8 +138,18 @@ fn tell(
             ("refuse", Some(answer.status), refusal.to_string())
         }
     };
-    if as_json {
-        let body = json!({ "decision": verdict, "status": status, "why": why, "route": route });
+    // A preflight has headers that no command line names, and another verdict.
+    let unreached = matches!(
+        decision,
+        Decision::Refuse(Refusal::NoRoute | Refusal::Misdirected | Refusal::BadRequest(_))
+    );
+    let note = (config.cors.is_some() && args.method == "OPTIONS" && !unreached)
+        .then_some("a browser's preflight is answered by the gateway from [cors] instead");
+    if args.json {
+        let mut body = json!({ "decision": verdict, "status": status, "why": why, "route": route });
+        if let (Some(note), Some(object)) = (note, body.as_object_mut()) {
+            object.insert("note".to_owned(), note.into());
+        }
         writeln!(streams.out, "{body:#}")?;
     } else {
         writeln!(
@@ -143,6 +159,9 @@ fn tell(
         )?;
         let status = status.map(|s| format!(" with {s}")).unwrap_or_default();
         writeln!(streams.out, "decision: {verdict}{status}: {why}")?;
+        if let Some(note) = note {
+            writeln!(streams.out, "note:     {note}")?;
+        }
     }
     Ok(Exit::Ok)
 }

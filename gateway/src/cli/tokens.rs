@@ -67,6 +67,7 @@ pub(super) fn snapshot(storage: &Storage) -> Result<Snapshot, Failure> {
             .into(),
         view: View::new(everything.version, everything.users).into(),
         external: config.auth.external.clone().into(),
+        cors: config.cors.clone(),
     })
 }
 

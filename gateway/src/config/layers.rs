@@ -28,6 +28,10 @@ impl<'a> Reader<'a> {
                         self.file_route(route);
                     }
                 }
+                ("cors", DeValue::Table(_)) => {
+                    self.cors = Some(Place::of(name.span()));
+                    self.file_entry(name, value, "", "");
+                }
                 ("routes", _) => self.not_a_table("routes", "[[routes]]", place),
                 _ => self.file_entry(name, value, "", ""),
             }

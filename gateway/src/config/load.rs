@@ -2,6 +2,7 @@
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use secrecy::SecretString;
 use toml::de::DeTable;
@@ -10,7 +11,7 @@ use super::auth::EnvSecrets;
 use super::flags::ServeArgs;
 use super::problem::{ConfigProblems, Place, Problem, SourceText};
 use super::reader::{Reader, Setting};
-use super::{Config, auth, routes, server, upstreams};
+use super::{Config, auth, cors, routes, server, upstreams};
 
 /// The only format there is.
 const VERSION: u32 = 1;
@@ -119,6 +120,7 @@ pub fn resolve_text(
         args.insecure_dev,
         &mut warnings,
     );
+    let cors = cors::read(&mut reader, &policy);
     let log = server::read_log(&mut reader);
     warnings.extend(server::warnings(&server));
 
@@ -136,6 +138,7 @@ pub fn resolve_text(
             auth,
             upstreams,
             policy,
+            cors: cors.map(Arc::new),
             log,
             warnings,
         },

@@ -39,6 +39,8 @@ pub(super) struct Reader<'a> {
     pub(super) routes: Vec<Place>,
     /// Where each `[[auth.external]]` stands.
     pub(super) external: Vec<Place>,
+    /// Where `[cors]` stands: empty, it would change nothing without a word.
+    pub(super) cors: Option<Place>,
     pub(super) problems: Vec<Problem>,
     pub(super) settings: Vec<Setting>,
 }

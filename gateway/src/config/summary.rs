@@ -18,14 +18,16 @@ impl Config {
 
     /// What nobody needs a token for, a line for each rule.
     pub fn public_summary(&self) -> Vec<String> {
-        self.policy
-            .rules()
+        let rules = self.policy.rules().iter().filter_map(|rule| {
+            let open = self.open_methods(rule)?;
+            Some(format!("public without a token: {open} {}", rule.path()))
+        });
+        // Answered here, and the request that a preflight asks about needs what it needs.
+        let preflights = self
+            .cors
             .iter()
-            .filter_map(|rule| {
-                let open = self.open_methods(rule)?;
-                Some(format!("public without a token: {open} {}", rule.path()))
-            })
-            .collect()
+            .map(|cors| format!("public without a token: preflights from {}", cors.origins));
+        rules.chain(preflights).collect()
     }
 
     fn open_methods(&self, rule: &Rule) -> Option<String> {

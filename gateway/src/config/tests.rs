@@ -3,6 +3,7 @@
 use super::*;
 
 mod bad;
+mod cors;
 mod external;
 mod keys;
 mod layers;

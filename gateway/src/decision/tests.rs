@@ -12,6 +12,10 @@ use crate::policy::RuleSpec;
 use crate::request::CanonicalPath;
 use crate::user::{User, UserId, Version};
 
+mod preflight;
+
+use preflight::{preflight, with_cors};
+
 const NOW: UnixSeconds = 1_700_000_000;
 
 fn user(id: u64, name: &str, roles: &[&str], active: bool) -> User {
@@ -72,6 +76,7 @@ fn snapshot(habits: Habits) -> Snapshot {
         keys: Arc::new(KeyRing::new(&[secret]).unwrap()),
         view: Arc::new(View::new(Version(3), users)),
         external: Arc::default(),
+        cors: None,
     }
 }
 
@@ -85,7 +90,7 @@ fn plain(method: &str, path: &str) -> RequestFacts {
         credential: Credential::None,
         body: Body::Empty,
         upgrade: Upgrade::None,
-        preflight: false,
+        preflight: None,
         query_overrides_method: false,
         expects_continue: false,
     }
@@ -100,7 +105,7 @@ fn status(rules: Vec<RuleSpec>, guarded: &str, path: &str) -> u16 {
     match decide(&snapshot, &plain("GET", path), NOW).decision {
         Decision::Forward(_) => 200,
         Decision::Refuse(refusal) => refusal.status(&habits),
-        Decision::Answer(..) => 0,
+        Decision::Answer(..) | Decision::Preflight(_) => 0,
     }
 }
 
@@ -254,9 +259,13 @@ proptest! {
         upgrade in prop::sample::select(vec![Upgrade::None, Upgrade::WebSocket, Upgrade::Other]),
         query_overrides_method: bool,
         drf: bool,
+        cors: bool,
+        asks: bool,
     ) {
         let snapshot = snapshot(if drf { Habits::drf_jwt() } else { Habits::standard() });
+        let snapshot = if cors { with_cors(snapshot) } else { snapshot };
         let Some(canonical) = CanonicalPath::parse(&path) else { return Ok(()) };
+        let asked = preflight(&snapshot, "/", "GET", bearer).preflight;
         let facts = RequestFacts {
             method: Method::parse(method),
             path: canonical,
@@ -266,7 +275,7 @@ proptest! {
             credential: bearer.credential(&snapshot),
             body,
             upgrade,
-            preflight: false,
+            preflight: asked.filter(|_| asks && method == "OPTIONS"),
             query_overrides_method,
             expects_continue: false,
         };
@@ -279,6 +288,7 @@ proptest! {
         prop_assert!(served.contains(&method), "{} was forwarded", method);
         let reads = matches!(method, "GET" | "HEAD");
         prop_assert!(!reads || body == Body::Empty, "a read with a body");
+        prop_assert!(!(cors && facts.preflight.is_some()), "a preflight was forwarded");
 
         let place = forgiving(&path);
         let under = |prefix: &str| place == prefix || place.starts_with(&format!("{prefix}/"));

@@ -18,6 +18,7 @@ fn every() -> Vec<Refusal> {
         Refusal::Credential(Malformed::Grammar),
         Refusal::Token(TokenError::Revoked),
         Refusal::Forbidden(CAUSE),
+        Refusal::Preflight(Denied::Origin),
         Refusal::NotAcceptable,
         Refusal::TooLarge,
         Refusal::TooSlow,

@@ -243,3 +243,60 @@ fn p049_the_client_is_the_right_most_untrusted_address() {
     assert_eq!(client("10.0.0.1", &[]), "10.0.0.1");
     assert_eq!(client("::ffff:10.0.0.1", &["::ffff:9.9.9.9"]), "9.9.9.9");
 }
+
+#[test]
+fn p036_a_preflight_names_one_origin_and_one_method() {
+    const ORIGIN: (&str, &str) = ("Origin", "https://app.example.com");
+    const PUT: (&str, &str) = ("Access-Control-Request-Method", "PUT");
+    let read = |method: &str, lines: &[(&'static str, &str)]| {
+        let mut header = RequestHeader::build(method, b"/", None).expect("header");
+        for (name, value) in lines {
+            header.append_header(*name, *value).expect("value");
+        }
+        let asked = Preflight::read(&Method::parse(method), &header.headers)?;
+        assert_eq!(asked.origin, ORIGIN.1);
+        Some((asked.method.as_str().to_owned(), asked.headers))
+    };
+    let names = |line| ("Access-Control-Request-Headers", line);
+    for (lines, method, headers) in [
+        (&[ORIGIN, PUT][..], "PUT", &[][..]),
+        (
+            &[ORIGIN, PUT, names("authorization,x-a")],
+            "PUT",
+            &["authorization", "x-a"],
+        ),
+        // Lists are lists however they are cut up (RFC 9110 §5.6.1).
+        (
+            &[ORIGIN, PUT, names("X-A ,, b"), names("c")],
+            "PUT",
+            &["x-a", "b", "c"],
+        ),
+        (&[ORIGIN, PUT, names("")], "PUT", &[]),
+        (&[ORIGIN, PUT, names("a b")], "PUT", &["a b"]),
+        (
+            &[ORIGIN, ("Access-Control-Request-Method", "put")],
+            "put",
+            &[],
+        ),
+    ] {
+        let want = headers.iter().map(|h| (*h).to_owned()).collect();
+        assert_eq!(
+            read("OPTIONS", lines),
+            Some((method.to_owned(), want)),
+            "{lines:?}"
+        );
+    }
+    for lines in [
+        &[][..],
+        &[ORIGIN],
+        &[PUT],
+        &[ORIGIN, ORIGIN, PUT],
+        &[ORIGIN, PUT, PUT],
+        &[("Origin", "https://bücher.example"), PUT],
+    ] {
+        assert_eq!(read("OPTIONS", lines), None, "{lines:?}");
+    }
+    for method in ["GET", "POST", "options"] {
+        assert_eq!(read(method, &[ORIGIN, PUT]), None, "{method}");
+    }
+}

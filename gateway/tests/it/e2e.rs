@@ -3,6 +3,7 @@
 
 use crate::harness::{Gateway, Home, Recording, Response, answer, ask, eventually};
 
+mod cors;
 mod credentials;
 mod framing;
 mod headers;

@@ -78,6 +78,31 @@ async fn explain_says_what_the_rules_make_of_a_request() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p036_explain_and_check_speak_of_preflights_where_the_gateway_answers_them() {
+    let note = "a browser's preflight is answered by the gateway from [cors] instead";
+    let open = "public without a token: preflights from https://app.example.com";
+    let plain = Home::shipped("http://127.0.0.1:9");
+    let cors =
+        Home::shipped("http://127.0.0.1:9").env("GATEWAY_CORS_ORIGINS", "https://app.example.com");
+    for (home, method, path, told) in [
+        (&cors, "OPTIONS", "/tasks/1", true),
+        (&cors, "OPTIONS", "/api-auth/", true),
+        (&cors, "OPTIONS", "/nothing", false),
+        (&cors, "OPTIONS", "/people/1", false),
+        (&cors, "POST", "/tasks/1", false),
+        (&plain, "OPTIONS", "/tasks/1", false),
+    ] {
+        let text = home.run(&["explain", method, path]).await.ok();
+        assert_eq!(text.contains(note), told, "{method} {path}: {text}");
+        let json = home.run(&["explain", "--json", method, path]).await.json();
+        assert_eq!(json["note"] == note, told, "{method} {path}: {json}");
+    }
+    for (home, told) in [(&cors, true), (&plain, false)] {
+        assert_eq!(home.run(&["check"]).await.ok().contains(open), told);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_minted_token_works_and_can_be_looked_into() {
     let pair = Pair::start().await;
     let token = pair.home.run(&["token", "mint", "admin"]).await.ok();

@@ -64,6 +64,46 @@ async fn a_hangup_changes_rules_whole_or_not_at_all() {
     assert_eq!(status(&gateway, "/a").await, 200);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p036_a_hangup_changes_what_other_origins_may_do() {
+    let upstream = Recording::start(|_| answer(200, "ok")).await;
+    let cors = |origin: &str| format!("[cors]\norigins = [\"{origin}\"]\n");
+    let (old, new) = ("https://old.example", "https://new.example");
+    let home = Home::new(&config(&upstream.url(), "token", "")).flag("--insecure-dev");
+    let gateway = home.serve().await;
+    let preflight = async |origin: &str| {
+        let asked = ask("OPTIONS /a")
+            .line(&format!("Origin: {origin}"))
+            .line("Access-Control-Request-Method: PUT");
+        let mut client = gateway.connect().await.allowing(&[
+            "access-control-allow-origin",
+            "access-control-allow-methods",
+            "access-control-allow-headers",
+            "access-control-max-age",
+        ]);
+        let answer = client.request(asked.end()).await;
+        let allowed = answer.header("access-control-allow-origin");
+        (answer.status, allowed.map(str::to_owned))
+    };
+    assert_eq!(preflight(old).await, (401, None));
+    for (origin, other) in [(old, new), (new, old)] {
+        let text = config(&upstream.url(), "token", &cors(origin));
+        std::fs::write(home.file(), text).expect("a file");
+        hang_up(&gateway, TAKEN).await;
+        assert_eq!(preflight(origin).await, (204, Some(origin.to_owned())));
+        assert_eq!(preflight(other).await, (403, None));
+    }
+    // A slash too many: what was right stays.
+    let broken = config(&upstream.url(), "token", &cors("https://old.example/"));
+    std::fs::write(home.file(), broken).expect("a file");
+    hang_up(&gateway, REFUSED).await;
+    assert_eq!(preflight(new).await, (204, Some(new.to_owned())));
+    std::fs::write(home.file(), config(&upstream.url(), "token", "")).expect("a file");
+    hang_up(&gateway, TAKEN).await;
+    assert_eq!(preflight(new).await, (401, None));
+    assert!(upstream.requests().is_empty(), "a preflight was forwarded");
+}
+
 /// Asks for both paths on one connection until told to stop; every answer must be one that some
 /// configuration gives.
 async fn read_on(addr: std::net::SocketAddr, stop: Arc<AtomicBool>) -> usize {

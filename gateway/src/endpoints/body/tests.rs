@@ -38,7 +38,7 @@ fn facts(body: Body) -> RequestFacts {
         credential: Credential::None,
         body,
         upgrade: Upgrade::None,
-        preflight: false,
+        preflight: None,
         query_overrides_method: false,
         expects_continue: false,
     }

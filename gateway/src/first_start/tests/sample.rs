@@ -72,6 +72,7 @@ pub(super) fn config(data_dir: &Path) -> Config {
         },
         upstreams: Vec::new(),
         policy: Policy::compile(Vec::new(), None, &[]).unwrap(),
+        cors: None,
         log: LogConfig {
             format: LogFormat::Auto,
             filter: String::new(),

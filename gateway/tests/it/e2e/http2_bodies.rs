@@ -13,7 +13,7 @@ use super::config;
 use crate::harness::{Gateway, Home, Recording, within};
 
 /// A gateway that speaks TLS with a certificate of its own.
-struct Secure {
+pub(super) struct Secure {
     gateway: Gateway,
     certificate: CertificateDer<'static>,
     _home: Home,
@@ -21,6 +21,11 @@ struct Secure {
 
 impl Secure {
     async fn start(upstream: &str) -> Self {
+        Self::start_with(upstream, |home| home).await
+    }
+
+    /// With the gateway's home changed.
+    pub(super) async fn start_with(upstream: &str, change: impl FnOnce(Home) -> Home) -> Self {
         let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])
             .expect("a certificate");
         // Nothing but clients' requests reaches the upstream.
@@ -35,6 +40,7 @@ impl Secure {
         let home = home
             .env("GATEWAY_SERVER_TLS_CERT_FILE", &cert.display().to_string())
             .env("GATEWAY_SERVER_TLS_KEY_FILE", &key.display().to_string());
+        let home = change(home);
         Self {
             gateway: home.serve().await,
             certificate: made.cert.der().clone(),
@@ -42,7 +48,7 @@ impl Secure {
         }
     }
 
-    async fn connect(&self) -> SendRequest<Bytes> {
+    pub(super) async fn connect(&self) -> SendRequest<Bytes> {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(self.certificate.clone()).expect("a root");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
