@@ -18,9 +18,11 @@ use crate::config::{LogConfig, LogFormat};
 
 mod access;
 mod metrics;
+mod sink;
 
 pub use access::{ACCESS_TARGET, AccessLine};
 pub use metrics::{AddressDoubt, Metrics, RequestSample, RouteLabel};
+pub use sink::{LogGuard, Record, Sink};
 
 /// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -31,26 +33,40 @@ pub enum TelemetryError {
     /// Something else in this process set up logging before.
     #[error("logging was set up already: {0}")]
     Installed(#[from] tracing_subscriber::util::TryInitError),
+    /// The system gives no thread for the log.
+    #[error("no thread for the log: {0}")]
+    Thread(#[from] std::io::Error),
 }
 
-/// Sends logs to stderr for the rest of the process, those of libraries that use `log` (Pingora) too.
+/// Sends logs to stderr for the rest of the process, those of libraries that use `log` (Pingora) too. The
+/// guard belongs to whoever ends last: what waits is written when it is dropped.
 ///
 /// # Errors
 /// [`TelemetryError`]: a filter that does not parse, or a second call in one process.
-pub fn init(config: &LogConfig) -> Result<(), TelemetryError> {
+pub fn init(config: &LogConfig) -> Result<LogGuard, TelemetryError> {
     let terminal = std::io::stderr().is_terminal();
     let json = match config.format {
         LogFormat::Auto => !terminal,
         LogFormat::Json => true,
         LogFormat::Pretty => false,
     };
+    let notice: fn(u64) -> String = if json {
+        |lost| {
+            format!(
+                r#"{{"level":"WARN","message":"log lines were lost: nobody read","lost":{lost}}}"#
+            )
+        }
+    } else {
+        |lost| format!("{lost} log lines were lost: nobody read")
+    };
+    let (sink, guard) = Sink::new(Box::new(std::io::stderr()), notice)?;
     // `try_init` also installs the bridge from `log`.
     if json {
-        json_subscriber(config, std::io::stderr)?.try_init()?;
+        json_subscriber(config, sink)?.try_init()?;
     } else {
-        line_subscriber(config, std::io::stderr, terminal)?.try_init()?;
+        line_subscriber(config, sink, terminal)?.try_init()?;
     }
-    Ok(())
+    Ok(guard)
 }
 
 /// One JSON object a line.

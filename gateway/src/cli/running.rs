@@ -14,7 +14,7 @@ const HEALTH_TIME: Duration = Duration::from_secs(3);
 
 pub(super) fn serve(args: &ServeArgs, env: &[(String, String)], streams: &mut Streams<'_>) -> Ran {
     let resolved = config::resolve(args, env.to_vec())?;
-    crate::telemetry::init(&resolved.config.log).map_err(Failure::failed)?;
+    let _log = crate::telemetry::init(&resolved.config.log).map_err(Failure::failed)?;
     let (args, env) = (args.clone(), env.to_vec());
     let reread = std::sync::Arc::new(move || config::resolve(&args, env.clone()));
     crate::server::run(&resolved, reread, streams.out).map_err(|error| {

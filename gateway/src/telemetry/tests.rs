@@ -8,15 +8,15 @@ use std::time::Duration;
 use super::*;
 
 #[derive(Debug, Clone, Default)]
-struct Sink(Arc<Mutex<Vec<u8>>>);
+struct Kept(Arc<Mutex<Vec<u8>>>);
 
-impl Sink {
+impl Kept {
     fn text(&self) -> String {
         String::from_utf8(self.0.lock().expect("sink").clone()).expect("UTF-8")
     }
 }
 
-impl io::Write for Sink {
+impl io::Write for Kept {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().expect("sink").extend_from_slice(bytes);
         Ok(bytes.len())
@@ -27,7 +27,7 @@ impl io::Write for Sink {
     }
 }
 
-impl<'w> MakeWriter<'w> for Sink {
+impl<'w> MakeWriter<'w> for Kept {
     type Writer = Self;
 
     fn make_writer(&'w self) -> Self {
@@ -44,14 +44,14 @@ fn config(filter: &str, access: bool) -> LogConfig {
 }
 
 fn json(config: &LogConfig, act: impl FnOnce()) -> String {
-    let sink = Sink::default();
+    let sink = Kept::default();
     let subscriber = json_subscriber(config, sink.clone()).expect("subscriber");
     tracing::subscriber::with_default(subscriber, act);
     sink.text()
 }
 
 fn lines(config: &LogConfig, act: impl FnOnce()) -> String {
-    let sink = Sink::default();
+    let sink = Kept::default();
     let subscriber = line_subscriber(config, sink.clone(), false).expect("subscriber");
     tracing::subscriber::with_default(subscriber, act);
     sink.text()
@@ -183,7 +183,7 @@ fn every_metric_is_written_under_its_name() {
 /// The one test that may take the place that a process has for logs.
 #[test]
 fn records_of_libraries_that_use_log_arrive_and_headers_do_not() {
-    let sink = Sink::default();
+    let sink = Kept::default();
     let subscriber = json_subscriber(&config("trace", true), sink.clone()).expect("subscriber");
     subscriber.try_init().expect("first");
     log::warn!(target: "pingora_proxy", "upstream broke");
