@@ -237,10 +237,7 @@ impl ProxyHttp for Gateway {
             response.set_version(http::Version::HTTP_11);
         }
         context::vary_by_credential(response, ctx)?;
-        match &ctx.current.snapshot.cors {
-            Some(cors) => cross_origin::tell(response, session.req_header(), cors),
-            None => Ok(()),
-        }
+        cross_origin::tell(response, session.req_header(), ctx)
     }
 
     async fn fail_to_proxy(
