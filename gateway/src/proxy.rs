@@ -242,10 +242,7 @@ impl ProxyHttp for Gateway {
         }
         lease::put_under_lease(session, response, ctx, &self.endpoints);
         context::vary_by_credential(response, ctx)?;
-        match &ctx.current.snapshot.cors {
-            Some(cors) => cross_origin::tell(response, session.req_header(), cors),
-            None => Ok(()),
-        }
+        cross_origin::tell(response, session.req_header(), ctx)
     }
 
     fn response_body_filter(

@@ -5,7 +5,7 @@ use pingora::http::{RequestHeader, ResponseHeader};
 
 use super::Context;
 use crate::answer::Answer;
-use crate::cors::{Cors, PREFLIGHT_VARY};
+use crate::cors::PREFLIGHT_VARY;
 use crate::request::origin;
 
 /// Says on an upstream's answer what the page that asked may do with it. What the upstream says goes: two
@@ -16,8 +16,11 @@ use crate::request::origin;
 pub(super) fn tell(
     response: &mut ResponseHeader,
     request: &RequestHeader,
-    cors: &Cors,
+    ctx: &Context,
 ) -> Result<()> {
+    let Some(cors) = &ctx.current.snapshot.cors else {
+        return Ok(());
+    };
     let theirs: Vec<http::HeaderName> = response
         .headers
         .keys()
