@@ -28,7 +28,10 @@ pub(super) fn masked(text: &str) -> String {
             TokenKind::RightSquareBracket | TokenKind::RightCurlyBracket => {
                 hidden = hidden.map(|open| open.saturating_sub(1));
             }
-            TokenKind::Newline => hidden = hidden.filter(|open| *open > 0),
+            // A carriage return alone ends no line of TOML.
+            TokenKind::Newline if piece.ends_with('\n') => {
+                hidden = hidden.filter(|open| *open > 0);
+            }
             // A quote too many or too few: a text that was meant as key and value, or holds both.
             _ if piece.contains('=')
                 && speaks_of_secrets(text.get(key..span.end()).unwrap_or_default()) =>

@@ -277,6 +277,7 @@ fn a_secret_written_into_the_file_is_never_printed() {
         "x.secret = \"\"\"\ntell-nobody\"\"\" y",
         "\"secret = \"tell-nobody\"",
         "secret '= \"tell-nobody\"",
+        "secret = tell-\r x\"tell-nobody",
         "x = \"\"\"\nsecret = 'tell-nobody'",
         "x = { secret = [\"tell-nobody\",\n\"tell-nobody\"], x = 1, x = 2 }",
     ] {
