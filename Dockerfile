@@ -12,7 +12,8 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends cmake g++ make \
     && rm -rf /var/lib/apt/lists/*
 # As in scripts/setup. A layer of its own: compiled once, whatever changes below.
-RUN cargo install --quiet --locked --debug cargo-auditable@0.7.7
+RUN --mount=type=cache,id=auth-gateway-registry,target=/usr/local/cargo/registry \
+    cargo install --quiet --locked --debug cargo-auditable@0.7.7
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 COPY gateway gateway
