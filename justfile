@@ -20,6 +20,10 @@ contract *args:
 docs:
     scripts/check-docs
 
-# Licences, advisories and sources of what is in the tree (wants cargo-deny).
+# Gives the parsers what a fuzzer makes of the seeds: `just fuzz token --seconds 600`.
+fuzz *args:
+    scripts/fuzz {{args}}
+
+# Licences, sources and advisories of what is in the tree.
 deny:
-    cargo deny check
+    scripts/deny

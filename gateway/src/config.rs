@@ -32,6 +32,7 @@ mod hosts;
 mod identity;
 mod layers;
 mod load;
+mod mask;
 mod own;
 mod problem;
 mod reader;

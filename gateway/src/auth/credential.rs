@@ -140,7 +140,10 @@ fn one(token: &[u8], fits: impl Fn(&[u8]) -> bool) -> Credential {
     if !fits(token) {
         return Credential::Malformed(Malformed::Grammar);
     }
-    Credential::One(String::from_utf8_lossy(token).into_owned())
+    // What is no text is no token, and is not mended into one.
+    std::str::from_utf8(token).map_or(Credential::Malformed(Malformed::Grammar), |token| {
+        Credential::One(token.to_owned())
+    })
 }
 
 /// RFC 9110 §11.2.
@@ -222,6 +225,14 @@ mod tests {
         check("JWT ", Credential::Malformed(Malformed::Empty));
         check("JWT a b", Credential::Malformed(Malformed::Spaces));
         check("jWt \t a  ", token("a"));
+        check("JWT é", token("é"));
+        let bytes = HeaderValue::from_bytes(b"JWT \xe9").expect("value");
+        let map = http::HeaderMap::from_iter([(http::header::AUTHORIZATION, bytes)]);
+        assert_eq!(
+            Credential::read(&map.get_all("authorization"), &Grammar::lenient()),
+            Credential::Malformed(Malformed::Grammar),
+            "what is no text is mended into no token"
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `[[auth.external]]`: other issuers whose tokens are accepted.
 
+use std::io::Read as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -97,10 +98,15 @@ fn texts(reader: &mut Reader<'_>, key: &str) -> Option<Vec<String>> {
 }
 
 fn load(path: &std::path::Path, spec: IssuerSpec) -> Result<ExternalIssuer, String> {
-    let length = std::fs::metadata(path).map_err(|e| e.to_string())?.len();
-    if length > MAX_SET_BYTES {
-        return Err(format!("{length} bytes are too many for a JWK set"));
+    let file = std::fs::File::open(path).map_err(|e| e.to_string())?;
+    let mut bytes = Vec::new();
+    file.take(MAX_SET_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|e| e.to_string())?;
+    if u64::try_from(bytes.len()).is_ok_and(|n| n > MAX_SET_BYTES) {
+        return Err(format!(
+            "more than {MAX_SET_BYTES} bytes are too many for a JWK set"
+        ));
     }
-    let bytes = std::fs::read(path).map_err(|e| e.to_string())?;
     ExternalIssuer::new(spec, &bytes).map_err(|e: IssuerError| e.to_string())
 }

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
+use super::mask::masked;
+
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
@@ -109,11 +111,6 @@ impl SourceText {
             Place::Absent => self.path.display().to_string(),
         }
     }
-
-    /// The same text at the same offsets, with everything starred out that looks like a secret.
-    fn masked(&self) -> String {
-        self.text.split_inclusive('\n').map(mask_line).collect()
-    }
 }
 
 /// A configuration that cannot be used. Its text shows every problem; exit code 3.
@@ -160,7 +157,7 @@ impl ConfigProblems {
         } else {
             Renderer::plain()
         };
-        let text = self.source.masked();
+        let text = masked(&self.source.text);
         let path = self.source.path.display().to_string();
         let mut out = String::new();
         for problem in &self.problems {
@@ -216,41 +213,3 @@ impl fmt::Display for ConfigProblems {
 }
 
 impl std::error::Error for ConfigProblems {}
-
-/// Stars out the value of a line whose key speaks of a secret, and user names and passwords in URLs.
-fn mask_line(line: &str) -> String {
-    if let Some((key, value)) = line.split_once('=') {
-        let name = key.trim().to_ascii_lowercase();
-        let secret = ["secret", "password", "passwd", "private"]
-            .iter()
-            .any(|word| name.contains(word));
-        if secret && !name.ends_with("_file") {
-            return format!("{key}={}", stars(value));
-        }
-    }
-    let mut masked = String::with_capacity(line.len());
-    let mut rest = line;
-    while let Some((before, behind)) = rest.split_once("://") {
-        let end = behind.find(['"', '\'', '\n']).unwrap_or(behind.len());
-        let (url, after) = behind.split_at(end);
-        masked.push_str(before);
-        masked.push_str("://");
-        match url.rsplit_once('@') {
-            Some((user, host)) => masked.push_str(&format!("{}@{host}", stars(user))),
-            None => masked.push_str(url),
-        }
-        rest = after;
-    }
-    masked.push_str(rest);
-    masked
-}
-
-/// As many bytes, so that every position stays where it was.
-fn stars(text: &str) -> String {
-    text.bytes()
-        .map(|b| match b {
-            b'\n' | b'\r' | b' ' => char::from(b),
-            _ => '*',
-        })
-        .collect()
-}

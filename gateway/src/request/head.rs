@@ -1,5 +1,7 @@
 //! How single parts of a request's head are read: in one way, or not at all.
 
+use std::net::Ipv6Addr;
+
 use pingora::http::RequestHeader;
 
 use super::{BadRequest, Body, CanonicalPath, HeadLimits, Method, Upgrade};
@@ -154,19 +156,36 @@ pub(super) fn read_host(header: &RequestHeader) -> Result<(String, String), BadR
         },
     };
     let parsed: http::uri::Authority = authority.parse().map_err(|_| BadRequest::Host)?;
-    if authority.contains('@') || parsed.host().is_empty() {
-        return Err(BadRequest::Host);
-    }
-    let port = &authority[parsed.host().len()..];
-    if !(port.is_empty() || port == ":" || parsed.port_u16().is_some()) {
+    let behind = authority.strip_prefix(parsed.host());
+    if !is_host(parsed.host()) || !behind.is_some_and(is_port) {
         return Err(BadRequest::Host);
     }
     let host = parsed
         .host()
         .strip_suffix('.')
-        .unwrap_or_else(|| parsed.host())
-        .to_ascii_lowercase();
+        .unwrap_or_else(|| parsed.host());
+    if host.is_empty() {
+        return Err(BadRequest::Host);
+    }
+    let host = host.to_ascii_lowercase();
     Ok((authority, host))
+}
+
+/// The library splits at the first colon and reads the port behind the last one: `a:[b]:80` and `a[::1]` are
+/// hosts to it. Brackets stand around an IPv6 address and nowhere else (RFC 3986 §3.2.2).
+fn is_host(host: &str) -> bool {
+    match host.strip_prefix('[').and_then(|h| h.strip_suffix(']')) {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => !host.contains(['[', ']', ':']),
+    }
+}
+
+/// What stands behind a host: nothing, or a colon and perhaps digits.
+fn is_port(behind: &str) -> bool {
+    let Some(port) = behind.strip_prefix(':') else {
+        return behind.is_empty();
+    };
+    port.is_empty() || (port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok())
 }
 
 pub(super) fn read_upgrade(header: &RequestHeader, method: &Method) -> Upgrade {

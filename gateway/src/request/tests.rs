@@ -155,10 +155,26 @@ fn p025_one_host_that_is_a_host() {
         ("a.example.", "a.example"),
         ("a:80", "a"),
         ("[::1]:80", "[::1]"),
+        ("a:", "a"),
     ] {
         assert_eq!(host(value).as_deref(), Ok(want), "{value}");
     }
-    for value in ["", "a b", "a/b", "http://a", "u@a", "a:x", "a:99999"] {
+    for value in [
+        "",
+        ".",
+        "a b",
+        "a/b",
+        "http://a",
+        "u@a",
+        "a:x",
+        "a:99999",
+        "a:+80",
+        "a:[::1]:80",
+        "a[::1]:80",
+        "[::1]a:80",
+        "[a]",
+        "[::1",
+    ] {
         assert_eq!(host(value), Err(BadRequest::Host), "{value}");
     }
     assert_eq!(parse("GET", "/", &[]).err(), Some(BadRequest::Host));

@@ -270,6 +270,16 @@ fn a_secret_written_into_the_file_is_never_printed() {
         "admin_password = tell-nobody",
         "urls = [\"http://h:1\", \"http://me:tell-no/body@h\", 3 3]",
         "urls = [\"http://h:1\", \"http://tell-nobody:@h\"] # http://x:tell-nobody@y",
+        "urls = 1 # the password was tell-nobody",
+        "x = { admin_password = \"tell-nobody\" }",
+        "x = { y = 1, \"a\\u0064min_secret\" = [1, \"tell-nobody\"] }",
+        "secret = tell-nobody, tell-nobody = \"tell-nobody",
+        "x.secret = \"\"\"\ntell-nobody\"\"\" y",
+        "\"secret = \"tell-nobody\"",
+        "secret '= \"tell-nobody\"",
+        "secret = tell-\r x\"tell-nobody",
+        "x = \"\"\"\nsecret = 'tell-nobody'",
+        "x = { secret = [\"tell-nobody\",\n\"tell-nobody\"], x = 1, x = 2 }",
     ] {
         let problems = load(&with("[upstreams.tasks]", line), &[]).expect_err(line);
         for shown in [
@@ -281,7 +291,8 @@ fn a_secret_written_into_the_file_is_never_printed() {
         }
         assert!(
             problems.to_string().contains("gateway.toml:5:")
-                || problems.to_string().contains("gateway.toml:6:"),
+                || problems.to_string().contains("gateway.toml:6:")
+                || problems.to_string().contains("gateway.toml:11:"),
             "{problems}"
         );
     }

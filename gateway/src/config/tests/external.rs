@@ -67,6 +67,15 @@ fn issuers_that_prove_nothing_are_refused_where_they_stand() {
             "13:13",
             "No such file",
         ),
+        (
+            // Of a device `stat` knows no length, and reading has no end.
+            swapped(
+                &format!("{:?}", dir.path().join("issuer.jwks.json")),
+                "\"/dev/zero\"",
+            ),
+            "13:13",
+            "too many for a JWK set",
+        ),
         (format!("{whole}jwks_uri = \"x\"\n"), "15:1", "unknown key"),
     ] {
         let problems = load(&format!("{GOOD}{text}"), &[])
