@@ -255,7 +255,7 @@ impl Drop for Alive<'_> {
 /// A flood of logins takes what processor time the requests leave: on Linux this is the priority of the
 /// calling thread alone (setpriority(2), "C library/kernel differences").
 fn step_back() {
-    if let Err(error) = rustix::process::nice(19) {
+    if let Err(error) = rustix::process::nice(10) {
         tracing::debug!(%error, "password checks run at the priority of requests");
     }
 }

@@ -143,7 +143,7 @@ const READABLE: [&str; 3] = [
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p036_answers_and_refusals_can_be_read_by_the_listed_pages() {
     let more = format!(
-        "[auth.throttle]\nper_ip_per_minute = 4\n{CORS}credentials = true\nexpose_headers = [\"retry-after\"]\n"
+        "[auth.throttle]\naccount_failures = 2\n{CORS}credentials = true\nexpose_headers = [\"retry-after\"]\n"
     );
     for profile in ["standard", "drf-jwt"] {
         let mut world = World::start(profile, &more).await;

@@ -11,7 +11,7 @@ use tungstenite::{Error, Message, WebSocket};
 use super::config;
 use super::http2::frames::{END_HEADERS, END_STREAM, H2, HEADERS, Outcome, block};
 use super::http2::{aside, tls};
-use crate::harness::{Client, Gateway, Home, PATIENCE, ask, within};
+use crate::harness::{Client, Gateway, Home, PATIENCE, ask, eventually, within};
 
 /// The close code that says that the sign-in has ended.
 const UNAUTHORIZED: u16 = 3000;
@@ -148,11 +148,10 @@ async fn p124_a_websocket_ends_soon_after_its_user_was_disabled_and_not_when_ano
     assert_eq!(close.map(|c| u16::from(c.code)), Some(UNAUTHORIZED));
     assert!(took < Duration::from_secs(5), "{took:?}");
     aside(move || serving.join().expect("the service")).await;
-    assert!(
-        gateway.log().contains("sign_in_ended"),
-        "the access log tells why: {}",
-        gateway.log()
-    );
+    eventually("the access log to tell why", async || {
+        gateway.log().contains("sign_in_ended").then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
