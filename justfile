@@ -23,3 +23,7 @@ docs:
 # Licences, advisories and sources of what is in the tree (wants cargo-deny).
 deny:
     cargo deny check
+
+# Measures the gateway beside other proxies (bench/README.md).
+bench *args:
+    bench/run {{args}}

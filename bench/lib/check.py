@@ -1,6 +1,5 @@
 """Before anything is measured: does a target do the job at all? Otherwise its figures would be of nothing."""
 import http.client
-import json
 import ssl
 
 from . import tokens
@@ -25,7 +24,7 @@ def ask(request, port, path, token, method=None):
         connection.request(method or request.method, path, BODY if request.body else None, headers)
         answer = connection.getresponse()
         return answer.status, answer.read()
-    except OSError as why:
+    except (OSError, http.client.HTTPException) as why:
         raise Failure(f"no answer: {why}") from None
     finally:
         connection.close()

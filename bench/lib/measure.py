@@ -65,7 +65,7 @@ def send(world, stage, lane, seconds):
     here = world.processors.all if lane.unpinned else world.processors.load(lane.threads)
     before, reached, begin = process.cpu(), stage.upstream.requests(), time.monotonic()
     with reloading(process, lane.reloads) as reloads:
-        told = load.send(world, lane, port, seconds, here)
+        told = load.send(world, lane, port, seconds + lane.settling, here)
     took, cpu = time.monotonic() - begin, process.cpu() - before
     reached = stage.upstream.requests() - reached
     if not process.alive():
@@ -151,7 +151,7 @@ def syscalls(world, stage, lane):
         if not attached(pids[0], tracer):
             return {"missing": "strace may not attach to other processes here"}
         here = world.processors.all if lane.unpinned else world.processors.load(lane.threads)
-        requests = load.send(world, lane, port, 1, here)["requests"]
+        requests = load.send(world, lane, port, 1 + lane.settling, here)["requests"]
     except Failure as why:
         return {"missing": str(why)}
     finally:

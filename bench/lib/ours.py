@@ -5,9 +5,10 @@ import json
 import pathlib
 import shutil
 import tomllib
+import urllib.request
 
 from . import tokens
-from .places import BENCH, ROOT, WORK, free_ports
+from .places import BENCH, ROOT, WORK, Processors, free_ports
 from .process import Failure, Process, run
 
 # What is asked for → which of our configurations answers.
@@ -107,22 +108,23 @@ class Home:
 
     def __init__(self, program, name):
         self.program, self.folder = program, WORK / "home" / name
-        self.data = self.folder / "data"
-        fresh = not self.data.exists()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.config = write_config(self.folder, name, 9, 1)
-        if fresh:
+        # The public keys of its own tokens, for the peers; there when the first start was completed.
+        keys = self.folder / "jwks.json"
+        if not keys.exists():
+            shutil.rmtree(self.folder, ignore_errors=True)
             for kind, home in tokens.OWN.items():
                 if home == name:
                     tokens.tokens_file(kind).unlink(missing_ok=True)
-            with self.started() as ports:
-                if name == "standard":
-                    jwks = run(["curl", "-sf", f"http://{ports}/.well-known/jwks.json"], "get the gateway's public keys")
-                    (self.folder / "jwks.json").write_text(jwks)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.config = write_config(self.folder, name, 9, 1)
+        if not keys.exists():
+            with self.started() as address, urllib.request.urlopen(f"http://{address}/.well-known/jwks.json") as answer:
+                keys.write_bytes(answer.read())
 
     @contextlib.contextmanager
     def started(self):
-        process = Process([self.program, "serve", "--config", self.config], [0], self.folder, "first-start")
+        words = [self.program, "serve", "--config", self.config]
+        process = Process(words, Processors().all, self.folder, "first-start")
         try:
             yield process.wait_for_line(r"^listening on (\S+)$")
         finally:
@@ -131,9 +133,6 @@ class Home:
     def command(self, *words, **more):
         """A command of the gateway on this folder."""
         return run([self.program, *words, "--config", self.config], f"run gateway {words[0]} {words[1]}", env={}, **more)
-
-    def public_keys(self):
-        return json.loads((self.folder / "jwks.json").read_text())
 
 
 def start_gateway(program, folder, variant, upstream, threads, processors, quiet):
@@ -161,7 +160,8 @@ def check_bare():
         return tomllib.loads((ROOT / path).read_text())
 
     def versions(path):
-        return {p["name"]: p["version"] for p in load(path)["package"] if p["name"].startswith("pingora") or p["name"] in ("tokio", "argon2")}
+        packages = {package["name"]: package["version"] for package in load(path)["package"]}
+        return {name: version for name, version in packages.items() if name.startswith("pingora") or name in ("tokio", "argon2")}
 
     def allocators(path):
         return {name for name in load(path).get("dependencies", {}) if name in ("mimalloc", "tikv-jemallocator", "snmalloc-rs")}

@@ -6,6 +6,8 @@ in `X-User`; keep the token from it. A door is a port that does it for one kind 
 """
 import base64
 import json
+import os
+import resource
 
 from . import tokens
 from .places import WORK, free_ports
@@ -102,8 +104,6 @@ http {{
 
 def nginx_config(folder, threads, body):
     """Also for the upstream."""
-    import os
-    import resource
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     return NGINX.format(
         threads=threads, folder=folder, body=body, files=resource.getrlimit(resource.RLIMIT_NOFILE)[1],

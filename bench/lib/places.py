@@ -27,9 +27,6 @@ class Processors:
         rest = self.all[threads:]
         return rest[:threads] if len(rest) >= threads else self.all
 
-    def shared(self, threads):
-        return len(self.all) < 2 * threads
-
 
 def words(processors):
     return ",".join(map(str, processors))

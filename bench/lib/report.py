@@ -3,7 +3,7 @@ from . import goals
 
 # Figure → heading and form, in their order; a table has those that its lanes have.
 COLUMNS = {
-    "cpu_us": ("CPU, µs/request", "{:.1f}"), "range": ("least–most", "{}"), "relative": ("× gateway", "{:.2f}"),
+    "cpu_us": ("CPU, µs/request", "{:.1f}"), "range": ("least–most", "{}"), "relative": ("× first row", "{:.2f}"),
     "rps": ("requests/s", "{:,.0f}"), "p50": ("p50, µs", "{:,.0f}"), "p99": ("p99, µs", "{:,.0f}"),
     "max": ("slowest, µs", "{:,.0f}"), "client_late_p99": ("client late p99, µs", "{:,.0f}"),
     "logins": ("log-ins/s", "{:.1f}"), "util": ("cores", "{:.2f}"), "rss": ("memory, MiB", "{:.1f}"),
@@ -27,12 +27,19 @@ def scenario_table(lanes):
     shown = [name for name in COLUMNS if any(name in result for result in lanes.values())]
     rows = []
     for label, result in lanes.items():
-        why = result.get("failure") and f"FAILED: {one_line(result['failure'])}" or result.get("missing") and f"not had: {one_line(result['missing'])}"
+        why = absence(result)
         cells = [why] + [""] * (len(shown) - 1) if why else [
             COLUMNS[name][1].format(result[name]) if name in result else "" for name in shown]
         rows.append([label, *cells])
     return table(["target", *(COLUMNS[name][0] for name in shown)], rows) if shown else table(
-        ["target", "why"], [[label, one_line(r.get("failure") or r.get("missing", ""))] for label, r in lanes.items()])
+        ["target", "why"], [[label, absence(result)] for label, result in lanes.items()])
+
+
+def absence(result):
+    """Why there are no figures, where there are none."""
+    if "failure" in result:
+        return "FAILED: " + one_line(result["failure"])
+    return "not had: " + one_line(result["missing"]) if "missing" in result else ""
 
 
 def one_line(text):
@@ -45,7 +52,7 @@ def extended(result, lanes):
         return result
     more = {"range": f"{result['cpu_min']:.1f}–{result['cpu_max']:.1f}"}
     first = next(iter(lanes.values()))
-    if first["target"] == "gateway" and "cpu_us" in first:
+    if "cpu_us" in first:
         more["relative"] = result["cpu_us"] / first["cpu_us"]
     if result["rounds"] and "reloads" in result["rounds"][0]:
         more["reloads"] = result["rounds"][0]["reloads"]

@@ -45,6 +45,11 @@ class Lane:
     def label(self):
         return f"{self.target} {self.mark}".strip()
 
+    @property
+    def settling(self):
+        """Seconds more, for thousands of connections to be made in."""
+        return self.connections // 1000
+
 
 @dataclass(frozen=True)
 class Scenario:
@@ -77,7 +82,8 @@ SCENARIOS = [
     Scenario("plain-get", "GET without a token, 100 B", lanes(PLAIN, GET)),
     Scenario("post-hs256", "POST with a token, HS256",
              lanes(CHECKED, post("HS256")) + [Lane("gateway", post("HS256-drf"), mark="drf-jwt")],
-             note="`gateway drf-jwt` has the shipped profile and its tokens, which have neither issuer nor audience; all others check the same tokens."),
+             note="`gateway drf-jwt` has the shipped profile and its tokens, which have neither issuer nor audience; "
+                  "all others check the same tokens."),
     Scenario("post-rs256", "POST with another issuer's token, RS256", lanes(CHECKED, post("RS256"))),
     Scenario("post-es256", "POST with another issuer's token, ES256", lanes(CHECKED, post("ES256"))),
     Scenario("post-eddsa", "POST with a token, EdDSA (the default)",

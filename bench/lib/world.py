@@ -51,7 +51,7 @@ class World:
         if targets & {"envoy", "envoy-cache"}:
             install.envoy(self.tools)
         if "bare" in targets or "flood" in kinds:
-            self.progress.note("building bench/bare (minutes, the first time)")
+            self.progress.note("building bench/bare, minutes the first time")
             install.bare(self.tools)
         if self.options.gateway:
             self.tools.paths["gateway"] = self.options.gateway
