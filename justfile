@@ -27,3 +27,9 @@ fuzz *args:
 # Licences, sources and advisories of what is in the tree.
 deny:
     scripts/deny
+
+    cargo deny check
+
+# Measures the gateway beside other proxies (bench/README.md).
+bench *args:
+    bench/run {{args}}
