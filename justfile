@@ -28,8 +28,6 @@ fuzz *args:
 deny:
     scripts/deny
 
-    cargo deny check
-
 # Measures the gateway beside other proxies (bench/README.md).
 bench *args:
     bench/run {{args}}
