@@ -10,6 +10,7 @@ use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use gateway::auth::cache::TokenCache;
 use gateway::auth::external::{ExternalIssuer, IssuerSpec};
 use gateway::auth::keys::{KeyMaterial, KeyRing, TokenAlgorithm};
 use gateway::auth::token::{ClaimSet, Identity, TokenRules, Trust, contents, verify};
@@ -58,6 +59,7 @@ fuzz_target!(|text: &str| -> Corpus {
         view: &world.view,
         rules: &rules,
         external,
+        cache: None,
     };
     let signed = case.sign();
     let token = case.bend(signed.clone());
@@ -69,6 +71,17 @@ fuzz_target!(|text: &str| -> Corpus {
     };
     let wanted = oracle.judge(&token);
     let got = verify(&token, &trust, case.now);
+    // What is remembered of a token changes no answer, now or later.
+    let cache = TokenCache::new(16);
+    let cached = Trust {
+        cache: Some(&cache),
+        ..trust
+    };
+    for now in [case.now, case.now, case.now.saturating_add(200)] {
+        let told =
+            |trust| verify(&token, trust, now).map(|v| (v.identity().to_string(), v.expires()));
+        assert_eq!(told(&cached), told(&trust));
+    }
     match (&got, &wanted) {
         (Ok(verified), Some(claims)) => {
             let who = match verified.identity() {

@@ -1,5 +1,6 @@
 //! Credentials, tokens, keys and what is true of users now.
 
+pub mod cache;
 pub mod claims;
 pub mod credential;
 pub mod external;

@@ -190,6 +190,8 @@ pub struct AuthConfig {
     pub leeway: Duration,
     /// Accept tokens without `jti`, `sid` and `ver` (migration from another minter).
     pub legacy_tokens: bool,
+    /// Verified tokens that are remembered; 0 checks every signature anew.
+    pub token_cache: usize,
     /// What new tokens are signed with.
     pub algorithm: TokenAlgorithm,
     /// The shared secret where `algorithm` is HS256 and the operator gave one; otherwise it is made at first start.

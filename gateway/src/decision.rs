@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use crate::answer::Answer;
+use crate::auth::cache::TokenCache;
 use crate::auth::credential::Credential;
 use crate::auth::external::ExternalIssuer;
 use crate::auth::keys::KeyRing;
@@ -31,6 +32,8 @@ pub struct Snapshot {
     pub view: Arc<View>,
     /// Other issuers.
     pub external: Arc<Vec<ExternalIssuer>>,
+    /// Tokens that these keys, rules and issuers have verified.
+    pub tokens: Arc<TokenCache>,
     /// What pages of other origins may do; `None` leaves all of it to the upstreams.
     pub cors: Option<Arc<Cors>>,
 }
@@ -43,6 +46,7 @@ impl Snapshot {
             view: &self.view,
             rules: &self.token_rules,
             external: &self.external,
+            cache: Some(&self.tokens),
         }
     }
 
@@ -50,6 +54,8 @@ impl Snapshot {
     pub fn own_trust(&self) -> Trust<'_> {
         Trust {
             external: &[],
+            // It holds tokens of other issuers too.
+            cache: None,
             ..self.trust()
         }
     }

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use crate::admin::{Part, Readiness};
+use crate::auth::cache::TokenCache;
 use crate::auth::keys::{KeyError, KeyRing};
 use crate::auth::password::PasswordWorkers;
 use crate::auth::view::View;
@@ -182,6 +183,7 @@ fn settings(config: &Config, keys: Arc<KeyRing>, view: Arc<View>) -> Snapshot {
         keys,
         view,
         external: Arc::new(config.auth.external.clone()),
+        tokens: Arc::new(TokenCache::new(config.auth.token_cache)),
         cors: config.cors.clone(),
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::cache::TokenCache;
 use super::claims::{StrictObject, Times};
 use super::external::ExternalIssuer;
 use super::keys::{Key, KeyRing, TokenAlgorithm};
@@ -19,6 +20,7 @@ mod verified;
 
 pub use error::TokenError;
 use parts::{Parts, check_parameters, is_type};
+pub(super) use verified::Proven;
 pub use verified::{Identity, Verified};
 
 /// Longest life of a token that is accepted, in seconds, whatever it says itself.
@@ -72,6 +74,8 @@ pub struct Trust<'a> {
     pub rules: &'a TokenRules,
     /// Other issuers.
     pub external: &'a [ExternalIssuer],
+    /// Tokens that these keys, rules and issuers have verified before.
+    pub cache: Option<&'a TokenCache>,
 }
 
 /// Verifies one token against the keys and users of now.
@@ -79,6 +83,19 @@ pub struct Trust<'a> {
 /// # Errors
 /// The first check that fails, in the order of the recorded contract.
 pub fn verify(token: &str, trust: &Trust<'_>, now: UnixSeconds) -> Result<Verified, TokenError> {
+    if let Some(proven) = trust.cache.and_then(|cache| cache.get(token)) {
+        return stand(proven, trust, now);
+    }
+    let proven = Arc::new(prove(token, trust, now)?);
+    let verified = stand(Arc::clone(&proven), trust, now)?;
+    if let Some(cache) = trust.cache {
+        cache.put(token, &proven);
+    }
+    Ok(verified)
+}
+
+/// What a token proves by itself: as true tomorrow as today, while keys and rules stay the same.
+fn prove(token: &str, trust: &Trust<'_>, now: UnixSeconds) -> Result<Proven, TokenError> {
     let parts = Parts::split(token)?;
     // The issuer that a token claims only chooses whose keys it must prove itself with.
     let claimed = StrictObject::parse(&parts.payload);
@@ -91,19 +108,31 @@ pub fn verify(token: &str, trust: &Trust<'_>, now: UnixSeconds) -> Result<Verifi
         .iter()
         .find(|issuer| claimed == Some(&issuer.spec().issuer))
     {
-        Some(issuer) => verify_external(&parts, issuer, now),
-        None => verify_ours(&parts, trust, now),
+        Some(issuer) => prove_external(&parts, issuer, now),
+        None => prove_ours(&parts, trust, now),
     }
 }
 
-fn verify_ours(
+/// What depends on the moment: time, the user of now, the session.
+fn stand(proven: Arc<Proven>, trust: &Trust<'_>, now: UnixSeconds) -> Result<Verified, TokenError> {
+    proven.times.check(now, proven.leeway)?;
+    let identity = match &proven.external {
+        Some(subject) => Identity::External(Arc::clone(subject)),
+        None => {
+            let user = find_user(&proven.claims, trust.view, trust.rules)?;
+            check_session(&proven.claims, &user, trust.rules)?;
+            Identity::Local(user)
+        }
+    };
+    Ok(Verified { identity, proven })
+}
+
+fn prove_ours(
     parts: &Parts<'_>,
     trust: &Trust<'_>,
     now: UnixSeconds,
-) -> Result<Verified, TokenError> {
-    let Trust {
-        keys, view, rules, ..
-    } = trust;
+) -> Result<Proven, TokenError> {
+    let Trust { keys, rules, .. } = trust;
     let names = check_header(&parts.header, keys, rules)?;
     let lenient = rules.claims == ClaimSet::DrfJwt;
     let signed_by_us = keys
@@ -115,23 +144,19 @@ fn verify_ours(
     let claims = StrictObject::parse(&parts.payload).ok_or(TokenError::Malformed)?;
     let times = check_times(&claims, lenient, now, rules.leeway)?;
     check_issuer_and_audience(&claims, rules)?;
-    let user = find_user(&claims, view, rules)?;
-    let (jti, sid) = check_session(&claims, &user, rules)?;
-    let orig_iat = claims.0.get("orig_iat").cloned();
-    Ok(Verified {
-        identity: Identity::Local(user),
+    Ok(Proven {
+        claims,
         times,
-        jti,
-        sid,
-        orig_iat,
+        leeway: rules.leeway,
+        external: None,
     })
 }
 
-fn verify_external(
+fn prove_external(
     parts: &Parts<'_>,
     issuer: &ExternalIssuer,
     now: UnixSeconds,
-) -> Result<Verified, TokenError> {
+) -> Result<Proven, TokenError> {
     let header = &parts.header;
     let algorithm = header.text("alg", TokenError::Algorithm)?;
     let algorithm = algorithm
@@ -151,15 +176,12 @@ fn verify_external(
     let times = check_times(&claims, false, now, issuer.leeway())?;
     check_audience(&claims, &issuer.spec().audiences)?;
     let subject = issuer.subject(&claims).ok_or(TokenError::NoSubject)?;
-    let jti = claims
-        .text("jti", TokenError::NoSession)?
-        .map(str::to_owned);
-    Ok(Verified {
-        identity: Identity::External(Arc::new(subject)),
+    claims.text("jti", TokenError::NoSession)?;
+    Ok(Proven {
+        claims,
         times,
-        jti,
-        sid: None,
-        orig_iat: None,
+        leeway: issuer.leeway(),
+        external: Some(Arc::new(subject)),
     })
 }
 
@@ -321,17 +343,9 @@ fn by_name(claims: &StrictObject, view: &View) -> Result<Arc<User>, TokenError> 
 }
 
 /// `ver` must be the user's epoch of now: every older token died when it rose.
-fn check_session(
-    claims: &StrictObject,
-    user: &User,
-    rules: &TokenRules,
-) -> Result<(Option<String>, Option<String>), TokenError> {
-    let jti = claims
-        .text("jti", TokenError::NoSession)?
-        .map(str::to_owned);
-    let sid = claims
-        .text("sid", TokenError::NoSession)?
-        .map(str::to_owned);
+fn check_session(claims: &StrictObject, user: &User, rules: &TokenRules) -> Result<(), TokenError> {
+    let jti = claims.text("jti", TokenError::NoSession)?;
+    let sid = claims.text("sid", TokenError::NoSession)?;
     let ver = claims.0.get("ver");
     if !rules.legacy && (jti.is_none() || sid.is_none() || ver.is_none()) {
         return Err(TokenError::NoSession);
@@ -340,7 +354,7 @@ fn check_session(
         Some(ver) if ver.as_u64() != Some(u64::from(user.epoch)) => Err(TokenError::Revoked),
         // A legacy token cannot say under which epoch it was made: it counts until there is a second one.
         None if user.epoch > 0 => Err(TokenError::Revoked),
-        _ => Ok((jti, sid)),
+        _ => Ok(()),
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::storage::Storage;
 use super::tokens::{read_token, snapshot};
 use super::{Exit, ExplainArgs, Failure, Ran, StoreArgs, Streams};
+use crate::auth::cache::TokenCache;
 use crate::auth::keys::{KeyMaterial, KeyRing, TokenAlgorithm};
 use crate::auth::view::View;
 use crate::config::{self, Config};
@@ -68,6 +69,7 @@ fn without_store(config: &Config) -> Result<Snapshot, Failure> {
         keys: KeyRing::new(&[any]).map_err(Failure::failed)?.into(),
         view: View::default().into(),
         external: config.auth.external.clone().into(),
+        tokens: TokenCache::new(0).into(),
         cors: config.cors.clone(),
     })
 }

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::storage::{Storage, block_on, store_failure};
 use super::{Exit, Failure, Ran, Streams, TokenCommand};
+use crate::auth::cache::TokenCache;
 use crate::auth::token::{self, Session};
 use crate::auth::view::View;
 use crate::decision::Snapshot;
@@ -67,6 +68,7 @@ pub(super) fn snapshot(storage: &Storage) -> Result<Snapshot, Failure> {
             .into(),
         view: View::new(everything.version, everything.users).into(),
         external: config.auth.external.clone().into(),
+        tokens: TokenCache::new(0).into(),
         cors: config.cors.clone(),
     })
 }

@@ -86,6 +86,7 @@ pub(super) fn read(
         refresh_limit: reader.positive("auth.refresh_limit", Duration::from_secs(7 * 86_400)),
         leeway,
         legacy_tokens: reader.get("auth.legacy_tokens", false),
+        token_cache: token_cache(reader),
         algorithm,
         hs256_secret: hs256_secret(reader, secrets.hs256, algorithm, warnings),
         admin_password: admin_password(reader, secrets.admin_password),
@@ -342,4 +343,18 @@ fn password(reader: &mut Reader<'_>, insecure_dev: bool) -> PasswordConfig {
         min_length,
         max_bytes,
     }
+}
+
+/// About 2 KiB for each token.
+fn token_cache(reader: &mut Reader<'_>) -> usize {
+    const MOST: usize = 1_000_000;
+    let tokens = reader.get("auth.token_cache", 8_192);
+    if tokens > MOST {
+        reader.wrong(
+            "auth.token_cache",
+            format!("{tokens} tokens are gigabytes of memory"),
+            format!("write at most {MOST}; as many as there are clients at one time is enough"),
+        );
+    }
+    tokens
 }

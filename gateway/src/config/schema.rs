@@ -39,6 +39,7 @@ pub const KEYS: &[&str] = &[
     "auth.refresh_limit",
     "auth.leeway",
     "auth.legacy_tokens",
+    "auth.token_cache",
     "auth.algorithm",
     "auth.hs256_secret_file",
     "auth.admin_password_file",

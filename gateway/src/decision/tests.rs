@@ -76,6 +76,7 @@ fn snapshot(habits: Habits) -> Snapshot {
         keys: Arc::new(KeyRing::new(&[secret]).unwrap()),
         view: Arc::new(View::new(Version(3), users)),
         external: Arc::default(),
+        tokens: Arc::new(TokenCache::new(16)),
         cors: None,
     }
 }

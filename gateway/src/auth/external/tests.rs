@@ -100,6 +100,7 @@ fn judge(token: &str, external: &[ExternalIssuer]) -> Result<Arc<ExternalSubject
         view: &View::default(),
         rules: &rules,
         external,
+        cache: None,
     };
     verify(token, &trust, NOW).map(|verified| match verified.identity() {
         Identity::External(subject) => Arc::clone(subject),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::super::claims::Times;
+use super::super::claims::{StrictObject, Times};
 use super::super::external::ExternalSubject;
 use crate::user::{UnixSeconds, User};
 
@@ -26,15 +26,23 @@ impl std::fmt::Display for Identity {
     }
 }
 
+/// What a token's signature vouches for, under one set of keys and rules.
+#[derive(Debug)]
+pub(in crate::auth) struct Proven {
+    pub(super) claims: StrictObject,
+    pub(super) times: Times,
+    /// Seconds forgiven of its times.
+    pub(super) leeway: u64,
+    /// Whom another issuer vouches for; `None` for a token of ours.
+    pub(super) external: Option<Arc<ExternalSubject>>,
+}
+
 /// Proof that a token was checked in full: signature, algorithm, times, issuer, audience, and for our own
 /// tokens the session, and that the user exists, is active and has not changed since.
 #[derive(Debug, Clone)]
 pub struct Verified {
     pub(super) identity: Identity,
-    pub(super) times: Times,
-    pub(super) jti: Option<String>,
-    pub(super) sid: Option<String>,
-    pub(super) orig_iat: Option<Value>,
+    pub(super) proven: Arc<Proven>,
 }
 
 impl Verified {
@@ -61,21 +69,27 @@ impl Verified {
 
     /// End of life.
     pub fn expires(&self) -> UnixSeconds {
-        self.times.exp
+        self.proven.times.exp
     }
 
     /// The token's own name, where it has one.
     pub fn jti(&self) -> Option<&str> {
-        self.jti.as_deref()
+        self.claim("jti")?.as_str()
     }
 
     /// The login it goes back to, where it names one.
     pub fn sid(&self) -> Option<&str> {
-        self.sid.as_deref()
+        self.local()?;
+        self.claim("sid")?.as_str()
     }
 
     /// `orig_iat` as it was sent: the recorded refresh keeps its very form.
     pub fn orig_iat(&self) -> Option<&Value> {
-        self.orig_iat.as_ref()
+        self.local()?;
+        self.claim("orig_iat")
+    }
+
+    fn claim(&self, name: &str) -> Option<&Value> {
+        self.proven.claims.0.get(name)
     }
 }

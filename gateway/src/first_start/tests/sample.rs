@@ -52,6 +52,7 @@ pub(super) fn config(data_dir: &Path) -> Config {
             refresh_limit: second,
             leeway: second,
             legacy_tokens: false,
+            token_cache: 0,
             algorithm: TokenAlgorithm::EdDsa,
             hs256_secret: None,
             admin_password: None,
