@@ -36,6 +36,7 @@ const IO: &[&str] = &[
     "limits",
     "provisioning",
     "seal",
+    "selftest",
     "state",
     "store",
     "telemetry",
