@@ -16,6 +16,7 @@ mod explain;
 mod keys;
 mod provision;
 mod running;
+mod selftest;
 mod shell;
 mod show;
 mod storage;
@@ -24,7 +25,7 @@ mod users;
 
 pub use args::{
     AdminCommand, CheckArgs, Cli, Command, ConfigCommand, ExplainArgs, HealthcheckArgs, KeyCommand,
-    PasswordArgs, ProvisionCommand, StoreArgs, TokenCommand, UserCommand,
+    PasswordArgs, ProvisionCommand, SelftestArgs, StoreArgs, TokenCommand, UserCommand,
 };
 
 /// How a command ended.
@@ -86,6 +87,7 @@ fn run(command: &Command, env: &[(String, String)], streams: &mut Streams<'_>) -
     let ran = match command {
         Command::Serve(args) => running::serve(args, env, streams),
         Command::Healthcheck(args) => running::healthcheck(args, env, streams),
+        Command::Selftest(args) => selftest::run(args, streams),
         Command::Admin {
             command: AdminCommand::InitialPassword { store },
         } => running::initial_password(store, env, streams),
@@ -165,6 +167,7 @@ pub fn run_offline(
         | Command::Provision { .. }
         | Command::Key { .. }
         | Command::Healthcheck(_)
+        | Command::Selftest(_)
         | Command::Admin { .. } => return None,
     };
     // Where nobody reads any more (a closed pipe) there is nobody to tell.

@@ -11,7 +11,7 @@
 //! **Floor 1, I/O** — [`config`] · [`store`] the port and its backends · [`seal`] and [`first_start`] keys
 //! at rest and how an empty folder becomes a gateway · [`limits`] login throttle · [`upstream`] the services
 //! behind and their addresses · [`provisioning`] tells them of users · [`state`] the snapshot that requests
-//! read · [`telemetry`] · [`tls`] certificates · [`clock`].
+//! read · [`telemetry`] · [`tls`] certificates · [`selftest`] the attack corpus for a running gateway · [`clock`].
 //!
 //! **Floor 2, Pingora** — [`cli`] where everything begins · [`server`] builds everything and stops it ·
 //! [`equipment`] what a configuration gives to requests · [`edge`] connection limits and the head deadline ·
@@ -43,6 +43,7 @@ pub mod refusal;
 pub mod request;
 pub mod respond;
 pub mod seal;
+pub mod selftest;
 pub mod server;
 pub mod state;
 pub mod store;

@@ -38,6 +38,7 @@ const IO: &[&str] = &[
     "limits",
     "provisioning",
     "seal",
+    "selftest",
     "state",
     "store",
     "telemetry",

@@ -6,6 +6,10 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, ConfigProblems, Resolved, ServeArgs};
 
+mod selftest;
+
+pub use selftest::SelftestArgs;
+
 const EXAMPLES: &str = "\
 Examples:
   gateway serve --upstream http://127.0.0.1:8000     login and tokens in front of one service
@@ -75,6 +79,9 @@ Examples:
     },
     /// Ask a running gateway whether it is ready (exit code 0, or 4).
     Healthcheck(HealthcheckArgs),
+    /// Send the attack corpus to a running gateway and say which security properties it holds.
+    #[command(after_help = selftest::HELP)]
+    Selftest(SelftestArgs),
     /// Look at the configuration.
     Config {
         /// What to do.

@@ -68,6 +68,18 @@ fn what_makes_no_sense_is_a_usage_error() {
         ],
         &["user", "set", "a"],
         &["user", "set", "a", "--role", "x", "--no-roles"],
+        &["selftest"],
+        &["selftest", "--target", "http://h:1", "--property", "P999"],
+        &["selftest", "--target", "http://h:1", "--path", "tasks"],
+        &[
+            "selftest",
+            "--target",
+            "http://h:1",
+            "--token-file",
+            "f",
+            "--token-stdin",
+        ],
+        &["selftest", "--target", "http://h:1", "--token", "x"],
         &["nonsense"],
         &[],
     ] {
@@ -107,12 +119,15 @@ fn every_command_of_the_design_is_there() {
         "provision resync tasks",
         "key list --json",
         "healthcheck --admin-listen 127.0.0.1:9901",
+        "selftest --target http://127.0.0.1:8080 --path /tasks/ --open-path /a --closed-path /b --echo-path /c \
+         --mount /api-auth --host h --user a --token-file f --property P031 --property 6 --timeout 3 --slow \
+         --insecure --yes-remote --json",
         "config show --json",
         "admin initial-password",
         "completions bash",
         "man d",
     ] {
-        let args = std::iter::once("gateway").chain(line.split(' '));
+        let args = std::iter::once("gateway").chain(line.split_whitespace());
         if let Err(error) = Cli::try_parse_from(args) {
             panic!("{line}: {error}");
         }

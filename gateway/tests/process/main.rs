@@ -18,4 +18,5 @@ mod first_start;
 mod provision;
 mod reload;
 mod secrets;
+mod selftest;
 mod stop;
