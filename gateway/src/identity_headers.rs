@@ -11,9 +11,13 @@ use pingora::Result;
 use pingora::http::RequestHeader;
 
 use crate::auth::token::{Identity, Verified};
-use crate::config::{IDENTITY_HEADER_NAMES, IdentityHeaders};
+use crate::config::IdentityHeaders;
 use crate::decision::Permit;
 use crate::upstream::SECRET_HEADER;
+
+mod removal;
+
+use removal::Removal;
 
 /// Carries the id that ties log lines of one request together.
 pub const REQUEST_ID_HEADER: &str = "x-request-id";
@@ -57,16 +61,12 @@ pub fn join_cookies(request: &mut RequestHeader) -> Result<()> {
 pub struct HeaderPlan {
     names: IdentityHeaders,
     secret: Option<HeaderValue>,
-    removed: Vec<String>,
+    removal: Removal,
 }
 
 impl HeaderPlan {
     /// The plan of one upstream.
     pub fn new(names: IdentityHeaders, secret: Option<HeaderValue>) -> Self {
-        let mut removed: Vec<String> = IDENTITY_HEADER_NAMES
-            .iter()
-            .map(|name| (*name).to_owned())
-            .collect();
         let own = [
             &names.user_id,
             &names.user,
@@ -74,15 +74,11 @@ impl HeaderPlan {
             &names.roles,
             &names.status,
         ];
-        removed.extend(
-            own.into_iter()
-                .flatten()
-                .map(|name| name.to_ascii_lowercase()),
-        );
+        let removal = Removal::new(own.into_iter().flatten().map(String::as_str));
         Self {
             names,
             secret,
-            removed,
+            removal,
         }
     }
 
@@ -115,10 +111,7 @@ impl HeaderPlan {
             .headers
             .keys()
             .filter(|name| {
-                let folded = name
-                    .as_str()
-                    .replace(|c: char| !c.is_ascii_alphanumeric(), "-");
-                self.is_ours(&folded)
+                self.removal.takes(name.as_str())
                     && !(keep_authorization && *name == http::header::AUTHORIZATION)
             })
             .cloned()
@@ -126,55 +119,6 @@ impl HeaderPlan {
         for name in doomed {
             request.remove_header(&name);
         }
-    }
-
-    /// `name` is in lower case with `-` for everything that is no letter or digit: CGI and WSGI make `_` of `-`,
-    /// and some servers of all else.
-    fn is_ours(&self, name: &str) -> bool {
-        const PREFIXES: [&str; 16] = [
-            "x-forwarded-",
-            "x-original-",
-            "x-envoy-",
-            "x-auth-",
-            "x-gateway-",
-            "x-remote-",
-            "x-authenticated-",
-            "x-authentik-",
-            "x-webauth-",
-            "x-goog-authenticated-",
-            "x-ms-client-principal",
-            "cf-access-",
-            "tailscale-",
-            "ssl-client-",
-            "x-ssl-",
-            "x-client-cert",
-        ];
-        const NAMES: [&str; 18] = [
-            "authorization",
-            "forwarded",
-            "x-forwarded",
-            "x-real-ip",
-            "x-client-ip",
-            "x-cluster-client-ip",
-            "client-ip",
-            "cf-connecting-ip",
-            "true-client-ip",
-            "fastly-client-ip",
-            "x-rewrite-url",
-            "x-http-method-override",
-            "x-http-method",
-            "x-http-verb",
-            "x-method-override",
-            "proxy-authorization",
-            "proxy",
-            REQUEST_ID_HEADER,
-        ];
-        PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-            || NAMES.contains(&name)
-            || self
-                .removed
-                .iter()
-                .any(|own| own.replace(|c: char| !c.is_ascii_alphanumeric(), "-") == name)
     }
 
     fn insert_identity(&self, request: &mut RequestHeader, permit: &Permit) -> Result<()> {

@@ -151,10 +151,9 @@ fn is_token68(token: &[u8]) -> bool {
     let padding = token.iter().rev().take_while(|b| **b == b'=').count();
     let body = token.len() - padding;
     body > 0
-        && token
-            .iter()
-            .take(body)
-            .all(|b| b.is_ascii_alphanumeric() || b"-._~+/".contains(b))
+        && token.iter().take(body).all(|b| {
+            b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
+        })
 }
 
 impl std::fmt::Debug for Credential {
