@@ -138,11 +138,7 @@ fn tells_only_where_it_must_not(
             .map(|(name, value)| in_secrets(name, value))
             .sum(),
         // No value can be told from its key where the file is no TOML; then a line is what is looked at.
-        None => file
-            .lines()
-            .filter(|line| is_line_of_secret(line))
-            .map(count)
-            .sum(),
+        None => file.lines().map(in_secret_of_line).sum(),
     };
     let held = ["GATEWAY_AUTH_HS256_SECRET", "GATEWAY_ADMIN_PASSWORD"];
     let open = |(name, value): &(String, String)| {
@@ -179,16 +175,17 @@ fn in_secrets(name: &str, value: &Value) -> usize {
     }
 }
 
-/// `KEY = VALUE`, as far as that can be said of what is no TOML.
-fn is_line_of_secret(line: &str) -> bool {
+/// In `KEY = VALUE`, as far as that can be said of what is no TOML.
+fn in_secret_of_line(line: &str) -> usize {
     let Some((key, value)) = line.split_once('=') else {
-        return false;
+        return 0;
     };
     let key = key.rsplit([',', '{']).next().unwrap_or(key).trim();
     let looks_like_one =
         |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '"' | '\'' | ' ');
-    key.chars().all(looks_like_one)
-        && speaks_of_a_secret(key)
-        && count(key) == 0
-        && count(value) > 0
+    if key.chars().all(looks_like_one) && speaks_of_a_secret(key) {
+        count(value)
+    } else {
+        0
+    }
 }
