@@ -212,10 +212,13 @@ fn admit(
 ) -> Result<(), Refusal> {
     let open = match access {
         Access::Public => true,
-        // Some frameworks take a `_method` in the query for the real one: that is no read.
+        // A WebSocket is a channel, and some frameworks take a `_method` in the query for the real one: neither
+        // is a read, whatever the method. Nor has a question a body, which not every server reads to its end.
         Access::ReadPublic => {
-            let read = facts.is_plain_read() && !facts.query_overrides_method;
-            read || (facts.method == Method::Options && habits.options_open)
+            let question = facts.method == Method::Options && facts.body == Body::Empty;
+            facts.upgrade != Upgrade::WebSocket
+                && !facts.query_overrides_method
+                && (facts.method.is_read() || (question && habits.options_open))
         }
         Access::Token | Access::Roles(_) => false,
     };

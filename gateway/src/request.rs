@@ -224,11 +224,6 @@ impl RequestFacts {
         })
     }
 
-    /// A read that opens no channel: what an open GET may be.
-    pub fn is_plain_read(&self) -> bool {
-        self.method.is_read() && self.upgrade != Upgrade::WebSocket
-    }
-
     /// The target as it is forwarded.
     pub fn target(&self) -> String {
         match &self.query {

@@ -166,6 +166,19 @@ async fn drf_jwt_refusals_are_as_recorded() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p034_an_open_question_has_no_body_and_is_nothing_else() {
+    let world = World::drf().await;
+    for request in [
+        ask("OPTIONS /read/a").body("x"),
+        ask("OPTIONS /read/a").chunked("x"),
+        ask("OPTIONS /read/a?_method=DELETE").end(),
+    ] {
+        assert_eq!(world.ask(&request).await.status, 401, "{request}");
+    }
+    world.saw_nothing("an OPTIONS that is more than a question");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_is_exchanged_and_verified_under_the_recorded_addresses() {
     let world = World::drf().await;
     let token = world.token().await;
