@@ -182,15 +182,26 @@ pub(super) fn read_upgrade(header: &RequestHeader, method: &Method) -> Upgrade {
     }
 }
 
-/// Frameworks in several languages let `_method=DELETE` in the query replace the method; some of them take `;`
-/// for `&`, and `_method[]` for `_method`.
+/// Frameworks in several languages let `_method=DELETE` in the query replace the method. Some of them take
+/// `;` for `&`.
 pub(super) fn names_another_method(query: &str) -> bool {
-    query
-        .split(['&', ';'])
-        .flat_map(|pair| form_urlencoded::parse(pair.as_bytes()))
+    let parted = query.replace(';', "&");
+    [query, &parted]
+        .into_iter()
+        .flat_map(|reading| form_urlencoded::parse(reading.as_bytes()))
         .any(|(name, value)| {
-            let bare = name.split('[').next().unwrap_or_default();
-            bare.trim().eq_ignore_ascii_case("_method")
+            is_method_parameter(&name)
                 && !matches!(value.to_ascii_uppercase().as_str(), "GET" | "HEAD" | "")
         })
+}
+
+/// `_method`, and what is the same in PHP: a NUL ends a name, `.`, `[` and a blank stand for `_`, and what
+/// follows in brackets is an index.
+fn is_method_parameter(name: &str) -> bool {
+    let bare = name
+        .trim()
+        .strip_prefix(['_', '.', '['])
+        .unwrap_or_default();
+    let bare = bare.split(['[', '\0']).next().unwrap_or_default();
+    bare.trim_end().eq_ignore_ascii_case("method")
 }

@@ -214,8 +214,16 @@ fn p033_a_method_in_the_query_is_noticed() {
         ("_method=get", false),
         ("_method=", false),
         ("a=1;_method=DELETE", true),
+        ("_method=GET;a=1", true),
+        ("_method[;]=DELETE", true),
         ("_method[]=PUT", true),
+        (".method=PUT", true),
+        ("[method=PUT", true),
+        ("+_method=PUT", true),
+        ("_method%00x=PUT", true),
         ("method=DELETE", false),
+        ("my_method=DELETE", false),
+        ("_methods=DELETE", false),
     ] {
         assert_eq!(names_another_method(query), want, "{query}");
     }
