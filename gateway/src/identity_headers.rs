@@ -21,6 +21,23 @@ pub const REQUEST_ID_HEADER: &str = "x-request-id";
 /// What a visible ASCII header value may not hold as it is (RFC 9110 §5.5); `%` so that it can be undone.
 const VALUE: &AsciiSet = &CONTROLS.add(b'%');
 
+/// As they are spelled, these are between the HTTP layers on both sides; a server that takes `_` for `-` would
+/// read them in another spelling too, and find another request (RFC 9110 §17.10).
+fn is_alias_of_framing(name: &str, folded: &str) -> bool {
+    const FRAMING: [&str; 9] = [
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ];
+    name != folded && FRAMING.contains(&folded)
+}
+
 /// What is said of the request itself.
 #[derive(Debug, Clone)]
 pub struct Forwarding<'a> {
@@ -118,8 +135,9 @@ impl HeaderPlan {
                 let folded = name
                     .as_str()
                     .replace(|c: char| !c.is_ascii_alphanumeric(), "-");
-                self.is_ours(&folded)
-                    && !(keep_authorization && *name == http::header::AUTHORIZATION)
+                is_alias_of_framing(name.as_str(), &folded)
+                    || (self.is_ours(&folded)
+                        && !(keep_authorization && *name == http::header::AUTHORIZATION))
             })
             .cloned()
             .collect();
@@ -149,7 +167,7 @@ impl HeaderPlan {
             "x-ssl-",
             "x-client-cert",
         ];
-        const NAMES: [&str; 18] = [
+        const NAMES: [&str; 22] = [
             "authorization",
             "forwarded",
             "x-forwarded",
@@ -161,6 +179,11 @@ impl HeaderPlan {
             "true-client-ip",
             "fastly-client-ip",
             "x-rewrite-url",
+            // WSGI servers and applications take a part of the path for their mount when these say so.
+            "script-name",
+            "path-info",
+            "x-script-name",
+            "x-scheme",
             "x-http-method-override",
             "x-http-method",
             "x-http-verb",
