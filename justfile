@@ -16,6 +16,10 @@ test:
 contract *args:
     tests/contract/run {{args}}
 
+# Puts real servers behind the gateway and looks for a stranger's request that they read as a write.
+readers *args:
+    tests/readers/run {{args}}
+
 # Checks links, command lines and test names in the documentation.
 docs:
     scripts/check-docs
