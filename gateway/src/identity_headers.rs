@@ -25,23 +25,6 @@ pub const REQUEST_ID_HEADER: &str = "x-request-id";
 /// What a visible ASCII header value may not hold as it is (RFC 9110 §5.5); `%` so that it can be undone.
 const VALUE: &AsciiSet = &CONTROLS.add(b'%');
 
-/// As they are spelled, these are between the HTTP layers on both sides; a server that takes `_` for `-` would
-/// read them in another spelling too, and find another request (RFC 9110 §17.10).
-fn is_alias_of_framing(name: &str, folded: &str) -> bool {
-    const FRAMING: [&str; 9] = [
-        "connection",
-        "content-length",
-        "expect",
-        "host",
-        "keep-alive",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    ];
-    name != folded && FRAMING.contains(&folded)
-}
-
 /// What is said of the request itself.
 #[derive(Debug, Clone)]
 pub struct Forwarding<'a> {
