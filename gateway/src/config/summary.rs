@@ -43,11 +43,12 @@ impl Config {
             (Access::ReadPublic, _) if takes("HEAD") => vec!["HEAD"],
             (Access::ReadPublic | Access::Token | Access::Roles(_), _) => Vec::new(),
         };
-        let upstream = matches!(rule.target, Target::Upstream(_));
+        let readable =
+            matches!(rule.target, Target::Upstream(_)) && rule.access == Access::ReadPublic;
         let named = open
             .iter()
             .any(|m| matches!(*m, "every method" | "OPTIONS"));
-        if self.auth.habits.options_open && upstream && takes("OPTIONS") && !named {
+        if self.auth.habits.options_open && readable && takes("OPTIONS") && !named {
             open.push("OPTIONS");
         }
         (!open.is_empty()).then(|| open.join(", "))
