@@ -5,8 +5,8 @@
 //! `verify/`; every write names an address that is made up for the run; a property whose preconditions are
 //! missing is *could not tell*, never *held*; no token or password is in a report.
 //!
-//! A run: [`world`] asks what there is at the target, [`corpus`] writes out the cases for it, [`case`] sends
-//! and judges each, [`checks`] compares answers, and [`report`] says what was found.
+//! A run: `world` asks what there is at the target, `corpus` writes out the cases for it, `case` sends
+//! and judges each, `checks` compares answers, and `report` says what was found.
 
 use std::time::Duration;
 
