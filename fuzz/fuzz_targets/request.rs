@@ -254,11 +254,9 @@ impl Request {
         );
         if facts.upgrade == Upgrade::WebSocket {
             assert_eq!(facts.method.as_str(), "GET");
-            assert!(!facts.is_plain_read());
         }
-        if facts.is_plain_read() {
-            assert!(matches!(facts.method.as_str(), "GET" | "HEAD"));
-        }
+        let read = matches!(facts.method.as_str(), "GET" | "HEAD");
+        assert_eq!(facts.method.is_read(), read);
     }
 }
 
