@@ -12,7 +12,8 @@ import xml.etree.ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target")
-JUNIT = TARGET / "nextest" / "default" / "junit.xml"
+# nextest keeps its reports in the tree, wherever cargo builds.
+JUNIT = ROOT / "target" / "nextest" / "default" / "junit.xml"
 CARGO_TEST = TARGET / "ran" / "cargo-test"
 SCRIPTS = TARGET / "ran" / "scripts"
 # `#[test]` and `#[tokio::test(…)]`, with other attributes and comments between them and the `fn`.

@@ -53,9 +53,16 @@ impl ProxyHttp for Gateway {
         let server = &ctx.current.equipment.server;
         bound(session, &server.limits);
         let mut arrival = Arrival::read(session, &ctx.current.snapshot, server);
-        arrival
+        if arrival
             .await_promised_end(session, server.limits.body_timeout)
-            .await;
+            .await
+        {
+            // What is true when the whole request is there judges it.
+            if ctx.renew(self.endpoints.state.load(), crate::clock::now()) {
+                let server = &ctx.current.equipment.server;
+                arrival = arrival.again(session, &ctx.current.snapshot, server);
+            }
+        }
         ctx.arrival = Some(arrival);
         Ok(())
     }
@@ -269,9 +276,11 @@ impl ProxyHttp for Gateway {
     ) -> FailToProxy {
         let refusal = failure::refusal_of(e);
         let code = refusal.status(&ctx.current.snapshot.habits);
-        let unanswered = session
-            .response_written()
-            .is_none_or(|r| r.status.is_informational());
+        // A `101` is an answer: what follows it are the frames of others.
+        let unanswered = !session.was_upgraded()
+            && session
+                .response_written()
+                .is_none_or(|r| r.status.is_informational());
         if unanswered && !failure::is_client_gone(e) {
             ctx.upstream_failure = failure::kind(e);
             if let Err(error) = self.refuse(session, ctx, refusal).await {

@@ -7,7 +7,7 @@ use super::REQUEST_ID_HEADER;
 use crate::config::IDENTITY_HEADER_NAMES;
 
 /// What begins so says something that only a gateway may say.
-const PREFIXES: [&str; 16] = [
+const PREFIXES: [&str; 25] = [
     "x-forwarded-",
     "x-original-",
     "x-envoy-",
@@ -24,9 +24,18 @@ const PREFIXES: [&str; 16] = [
     "ssl-client-",
     "x-ssl-",
     "x-client-cert",
+    "client-cert",
+    "x-amzn-oidc-",
+    "x-appengine-user-",
+    "x-goog-iap-",
+    "x-hasura-",
+    "x-ms-token-aad-",
+    "x-pomerium-",
+    "x-vouch-",
+    "oidc-",
 ];
 
-const NAMES: [&str; 22] = [
+const NAMES: [&str; 29] = [
     "authorization",
     "forwarded",
     "x-forwarded",
@@ -47,6 +56,13 @@ const NAMES: [&str; 22] = [
     "x-http-method",
     "x-http-verb",
     "x-method-override",
+    "auth-type",
+    "auth-user",
+    "front-end-https",
+    "http-remote-user",
+    "sm-user",
+    "x-endpoint-api-userinfo",
+    "x-url-scheme",
     "proxy-authorization",
     "proxy",
     REQUEST_ID_HEADER,
@@ -136,6 +152,10 @@ mod tests {
             "content_length",
             "transfer.encoding",
             "script_name",
+            "client_cert_chain",
+            "oidc_claim_email",
+            "x-pomerium-claim-email",
+            "sm_user",
             long.as_str(),
         ] {
             assert!(removal.takes(name), "{name}");

@@ -60,10 +60,11 @@ impl Arrival {
 
     /// On HTTP/2 a length of 0 may be announced before the stream ends. Whether the client keeps its word
     /// shows only then, and the request is no request where it does not (RFC 9113 §8.1.1).
-    pub async fn await_promised_end(&mut self, session: &mut Session, patience: Duration) {
+    /// Says whether there was anything to wait for.
+    pub async fn await_promised_end(&mut self, session: &mut Session, patience: Duration) -> bool {
         let empty = matches!(&self.facts, Ok(facts) if facts.body == Body::Empty);
         if !empty || !session.as_downstream().is_http2() {
-            return;
+            return false;
         }
         let ended = async {
             let downstream = session.as_downstream_mut();
@@ -77,6 +78,15 @@ impl Arrival {
         };
         if !matches!(tokio::time::timeout(patience, ended).await, Ok(true)) {
             self.facts = Err(BadRequest::Framing);
+        }
+        true
+    }
+
+    /// Reads the same request under another configuration. What was no request stays none.
+    pub fn again(self, session: &mut Session, snapshot: &Snapshot, server: &ServerConfig) -> Self {
+        match self.facts {
+            Ok(_) => Self::read(session, snapshot, server),
+            Err(_) => self,
         }
     }
 
@@ -140,6 +150,14 @@ impl Context {
             cause: None,
             started: Instant::now(),
         }
+    }
+
+    /// Nothing was judged yet: what is true now judges the request. Says whether that is something else.
+    pub fn renew(&mut self, current: Arc<Current<Equipment>>, now: UnixSeconds) -> bool {
+        self.now = now;
+        let other = !Arc::ptr_eq(&self.current, &current);
+        self.current = current;
+        other
     }
 
     /// The facts of the request.

@@ -8,6 +8,7 @@ use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
 use super::context::Context;
+use crate::auth::token::Verified;
 use crate::clock;
 use crate::decision::{Decision, Permit, decide};
 use crate::edge::{self, Leased};
@@ -24,6 +25,9 @@ pub(super) struct PermitLease {
     facts: RequestFacts,
     /// When the token ends, in seconds since 1970, the leeway included.
     until: UnixSeconds,
+    /// Where the request went, and whether as a WebSocket.
+    upstream: String,
+    websocket: bool,
     /// What the request was judged by the last time.
     judged: Mutex<Arc<Current<Equipment>>>,
     ended: AtomicBool,
@@ -39,13 +43,12 @@ impl std::fmt::Debug for PermitLease {
 
 impl PermitLease {
     fn new(endpoints: &Arc<Endpoints>, ctx: &Context, permit: &Permit) -> Option<Self> {
-        let leeway = ctx.current.snapshot.token_rules.leeway;
         Some(Self {
             endpoints: Arc::clone(endpoints),
             facts: ctx.facts().ok()?.clone(),
-            until: permit.identity().map_or(UnixSeconds::MAX, |identity| {
-                identity.expires().saturating_add(leeway)
-            }),
+            until: permit.identity().map_or(UnixSeconds::MAX, Verified::ends),
+            upstream: ctx.upstreams().config(permit.upstream())?.name.clone(),
+            websocket: permit.websocket(),
             judged: Mutex::new(Arc::clone(&ctx.current)),
             ended: AtomicBool::new(false),
         })
@@ -67,8 +70,12 @@ impl PermitLease {
             return true;
         }
         let judgement = decide(&current.snapshot, &self.facts, now);
-        *judged = current;
-        matches!(judgement.decision, Decision::Forward(_))
+        *judged = Arc::clone(&current);
+        let Decision::Forward(permit) = judgement.decision else {
+            return false;
+        };
+        let upstream = current.equipment.upstreams.config(permit.upstream());
+        upstream.is_some_and(|u| u.name == self.upstream) && permit.websocket() == self.websocket
     }
 }
 
@@ -83,7 +90,7 @@ impl edge::Lease for PermitLease {
 /// Puts an answer that has no end of its own under a lease: a WebSocket, whoever opened it, and an event
 /// stream where a token did. Any other answer is let to its end.
 pub(super) fn put_under_lease(
-    session: &Session,
+    session: &mut Session,
     response: &ResponseHeader,
     ctx: &mut Context,
     endpoints: &Arc<Endpoints>,
@@ -92,6 +99,8 @@ pub(super) fn put_under_lease(
         return;
     };
     let kind = if response.status == http::StatusCode::SWITCHING_PROTOCOLS {
+        // A client that only listens is not slow.
+        session.set_read_timeout(None);
         Leased::WebSocket
     } else if permit.identity().is_some() && is_event_stream(response) {
         Leased::Body

@@ -36,7 +36,9 @@ pub(super) fn patched(old: &User, patch: &UserPatch) -> Option<User> {
         user.active = active;
     }
     let new_password = patch.password_hash.is_some() && !patch.keep_sessions;
-    if new_password || user.roles != old.roles || user.active != old.active {
+    // A token may name its user by name alone: it must not speak for whoever takes that name next.
+    let renamed = user.username != old.username;
+    if new_password || renamed || user.roles != old.roles || user.active != old.active {
         user.epoch = old.epoch.saturating_add(1);
     }
     (user != *old || patch.password_hash.is_some()).then_some(user)

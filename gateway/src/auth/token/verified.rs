@@ -72,6 +72,11 @@ impl Verified {
         self.proven.times.exp
     }
 
+    /// From this second on it counts no longer: its end and the clock difference that is forgiven.
+    pub fn ends(&self) -> UnixSeconds {
+        self.expires().saturating_add(self.proven.leeway)
+    }
+
     /// The token's own name, where it has one.
     pub fn jti(&self) -> Option<&str> {
         self.claim("jti")?.as_str()

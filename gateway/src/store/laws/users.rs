@@ -12,7 +12,7 @@ laws![
     a_freed_name_can_be_taken_and_an_id_never_comes_back,
     a_name_is_found_exactly,
     compare_and_set_refuses_an_old_version,
-    the_epoch_rises_with_password_roles_and_active_alone,
+    the_epoch_rises_with_name_password_roles_and_active_alone,
     a_patch_without_effect_changes_nothing,
     the_last_active_administrator_stays,
     two_administrators_cannot_remove_each_other,
@@ -59,7 +59,7 @@ async fn p107_names_that_fold_together_conflict(backend: &Backend) {
         ..UserPatch::default()
     };
     let renamed = store.update_user(bob.id, None, rename).await.unwrap();
-    assert_eq!((renamed.username.as_str(), renamed.epoch), ("BOB", 0));
+    assert_eq!((renamed.username.as_str(), renamed.epoch), ("BOB", 1));
     assert!(matches!(
         store.create_user(named("bob"), NOW).await,
         Err(StoreError::Conflict)
@@ -115,11 +115,14 @@ async fn compare_and_set_refuses_an_old_version(backend: &Backend) {
         .unwrap();
 }
 
-async fn the_epoch_rises_with_password_roles_and_active_alone(backend: &Backend) {
+async fn the_epoch_rises_with_name_password_roles_and_active_alone(backend: &Backend) {
     let store = backend.handle();
     let id = store.create_user(named("ann"), NOW).await.unwrap().id;
     let rename = UserPatch {
         username: Some("anna".to_owned()),
+        ..UserPatch::default()
+    };
+    let moved = UserPatch {
         email: Some("new@example.com".to_owned()),
         ..UserPatch::default()
     };
@@ -128,15 +131,16 @@ async fn the_epoch_rises_with_password_roles_and_active_alone(backend: &Backend)
         ..password("rehashed")
     };
     for (patch, epoch) in [
-        (rename, 0),
-        (rehash, 0),
-        (password("new"), 1),
-        (roles(&["b", "a", "b"]), 2),
-        (roles(&["a", "b"]), 2),
-        (active(true), 2),
-        (active(false), 3),
-        (active(true), 4),
-        (roles(&[]), 5),
+        (rename, 1),
+        (moved, 1),
+        (rehash, 1),
+        (password("new"), 2),
+        (roles(&["b", "a", "b"]), 3),
+        (roles(&["a", "b"]), 3),
+        (active(true), 3),
+        (active(false), 4),
+        (active(true), 5),
+        (roles(&[]), 6),
     ] {
         let text = format!("{patch:?}");
         let user = store.update_user(id, None, patch).await.unwrap();

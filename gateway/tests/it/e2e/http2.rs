@@ -370,3 +370,48 @@ async fn p015_trailers_of_http_2_reach_neither_the_rules_nor_the_upstream() {
     let raw = world.last_raw().to_lowercase();
     assert!(!raw.contains("lie") && !raw.contains("/closed"), "{raw}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p092_a_request_that_is_not_whole_yet_is_judged_when_it_is() {
+    let (world, trusted, _folder) = world().await;
+    world
+        .home
+        .add_user("alice", "a long enough passphrase")
+        .await;
+    let minted = world.home.run(&["token", "mint", "alice"]).await.ok();
+    let bearer = format!("Bearer {}", minted.trim());
+    let addr = world.gateway.addr;
+    let head = [
+        (":method", "DELETE"),
+        (":scheme", "https"),
+        (":authority", "localhost"),
+        (":path", "/read/a"),
+        ("authorization", &*bearer),
+        ("content-length", "0"),
+    ];
+    let head = block(&head);
+    let begun = head.clone();
+    let mut h2 = aside(move || {
+        let mut h2 = H2::connect(addr, &trusted);
+        h2.frame(HEADERS, END_HEADERS, 1, &begun);
+        // It is served, and was read after the first one.
+        h2.frame(
+            HEADERS,
+            END_HEADERS | END_STREAM,
+            3,
+            &block(&usual("GET", "/public/b")),
+        );
+        assert_eq!(h2.outcome(3), Outcome::Status(200));
+        h2
+    })
+    .await;
+    // The command returns when the server has taken it in.
+    world.home.run(&["user", "disable", "alice"]).await.ok();
+    let outcome = aside(move || {
+        h2.frame(DATA, END_STREAM, 1, b"");
+        h2.outcome(1)
+    })
+    .await;
+    assert_eq!(outcome, Outcome::Status(401));
+    assert_eq!(world.forwarded(), ["GET /public/b"]);
+}

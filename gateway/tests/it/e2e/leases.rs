@@ -187,6 +187,53 @@ async fn p124_no_frame_of_ours_stands_within_another() {
     aside(move || serving.join().expect("the service")).await;
 }
 
+/// A WebSocket whose service sends these bytes behind its `101`, waits for one byte, and then breaks off.
+fn breaks_off(bytes: &'static [u8]) -> (SocketAddr, JoinHandle<()>) {
+    upstream(move |mut stream| {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            std::io::Read::read_exact(&mut stream, &mut byte).expect("a head");
+            head.extend(byte);
+        }
+        let switch =
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+        stream.write_all(switch.as_bytes()).expect("a switch");
+        stream.write_all(bytes).expect("bytes");
+        std::io::Read::read_exact(&mut stream, &mut [0]).expect("a byte");
+        // Unread bytes of the client make a reset of the end.
+        drop(stream);
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p010_nothing_of_ours_is_written_into_a_websocket_however_it_ends() {
+    const HALF: &[u8] = b"\x82\x7e\x10\x00abcd";
+    let (addr, serving) = breaks_off(HALF);
+    let home = home(addr, "15m").env("GATEWAY_SERVER_LIMITS_BODY_TIMEOUT", "300ms");
+    let gateway = home.serve().await;
+    let token = admin_token(&gateway).await;
+    let mut client = gateway.connect().await.allowing(&["upgrade"]);
+    let handshake = ask("GET /ws/chat")
+        .bearer(&token)
+        .line("Connection: Upgrade")
+        .line("Upgrade: websocket")
+        .line("Sec-WebSocket-Version: 13")
+        .line("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")
+        .end();
+    assert_eq!(client.request(handshake).await.status, 101);
+    let mut seen = Vec::new();
+    while seen.len() < HALF.len() {
+        seen.extend(client.some().await);
+    }
+    assert_eq!(seen, HALF);
+    // A client that only listens is not slow.
+    assert!(!client.closed_within(Duration::from_millis(900)).await);
+    client.send("0123456789").await;
+    assert_eq!(client.rest().await.escape_ascii().to_string(), "");
+    aside(move || serving.join().expect("the service")).await;
+}
+
 /// A service that sends an event each 50 ms, until nobody listens.
 fn events(media: &'static str) -> (SocketAddr, JoinHandle<usize>) {
     upstream(move |mut stream| {
