@@ -35,10 +35,7 @@ async fn a_websocket_is_a_tunnel_once_the_upstream_agrees() {
     let handshake = ask("GET /ws/chat")
         .bearer(&token)
         .line("X-Auth-User: lie")
-        .line("Connection: Upgrade")
-        .line("Upgrade: websocket")
-        .line("Sec-WebSocket-Version: 13")
-        .line("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")
+        .websocket()
         .end();
     assert_eq!(client.request(handshake).await.status, 101);
     client.send("hello").await;

@@ -27,6 +27,14 @@ impl Ask {
         self.line(&format!("Authorization: Bearer {token}"))
     }
 
+    /// The handshake of a WebSocket (RFC 6455 §4.1).
+    pub(crate) fn websocket(self) -> Self {
+        self.line("Connection: Upgrade")
+            .line("Upgrade: websocket")
+            .line("Sec-WebSocket-Version: 13")
+            .line("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")
+    }
+
     /// Without a body.
     pub(crate) fn end(self) -> String {
         self.0 + "\r\n"
