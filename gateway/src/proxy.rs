@@ -274,7 +274,10 @@ impl ProxyHttp for Gateway {
         e: &Error,
         ctx: &mut Context,
     ) -> FailToProxy {
-        let refusal = failure::refusal_of(e);
+        let refusal = match failure::refusal_of(e) {
+            Refusal::UpstreamTimeout(_) if owes_body(session, ctx) => Refusal::TooSlow,
+            refusal => refusal,
+        };
         let code = refusal.status(&ctx.current.snapshot.habits);
         // A `101` is an answer: what follows it are the frames of others.
         let unanswered = !session.was_upgraded()
@@ -282,7 +285,7 @@ impl ProxyHttp for Gateway {
                 .response_written()
                 .is_none_or(|r| r.status.is_informational());
         if unanswered && !failure::is_client_gone(e) {
-            ctx.upstream_failure = failure::kind(e);
+            ctx.upstream_failure = failure::kind(&refusal);
             if let Err(error) = self.refuse(session, ctx, refusal).await {
                 tracing::debug!(%error, "the client was gone before it could be answered");
             }
@@ -315,6 +318,15 @@ fn bound(session: &mut Session, limits: &Limits) {
     session
         .as_downstream_mut()
         .set_total_drain_timeout(Some(Duration::from_secs(2)));
+}
+
+/// Whether an upstream waited in vain because its request never became whole. Pingora has no clock for the
+/// body of an HTTP/2 request, and none that chunks without bytes do not wind up again.
+fn owes_body(session: &mut Session, ctx: &Context) -> bool {
+    let downstream = session.as_downstream_mut();
+    let received = downstream.body_bytes_read() as u64;
+    let limits = &ctx.current.equipment.server.limits;
+    !downstream.is_body_done() && pace::is_late(received, ctx.age(), limits)
 }
 
 /// A place at the upstream, for a body that fits.

@@ -160,6 +160,11 @@ impl Context {
         other
     }
 
+    /// How long ago it came in.
+    pub(super) fn age(&self) -> Duration {
+        self.started.elapsed()
+    }
+
     /// The facts of the request.
     ///
     /// # Errors
@@ -271,7 +276,7 @@ pub(super) fn record(session: &Session, error: Option<&Error>, ctx: &Context, me
         .response_written()
         .map_or(0, |response| response.status.as_u16());
     let facts = ctx.facts().ok();
-    let duration = ctx.started.elapsed();
+    let duration = ctx.age();
     let method = facts.map_or("-", |f| f.method.as_str());
     if let Some(arrival) = &ctx.arrival {
         address::note(&arrival.origin, metrics);

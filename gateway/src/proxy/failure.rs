@@ -27,8 +27,8 @@ pub(super) fn is_client_gone(e: &Error) -> bool {
 }
 
 /// A short name for metrics; `None` where the upstream is not to blame.
-pub(super) fn kind(e: &Error) -> Option<&'static str> {
-    match refusal_of(e) {
+pub(super) fn kind(refusal: &Refusal) -> Option<&'static str> {
+    match refusal {
         Refusal::UpstreamDown(_) => Some("unavailable"),
         Refusal::UpstreamBroken(_) => Some("broken"),
         Refusal::UpstreamTimeout(_) => Some("timeout"),

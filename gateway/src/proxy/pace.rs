@@ -29,13 +29,19 @@ impl BodyPace {
         if received == 0 {
             return Ok(());
         }
-        let took = now.saturating_duration_since(*self.began.get_or_insert(now));
-        let earned = Duration::from_secs(received / limits.body_min_rate.max(1));
-        if took > limits.body_timeout.saturating_add(earned) {
+        let began = *self.began.get_or_insert(now);
+        if is_late(received, now.saturating_duration_since(began), limits) {
             return Error::e_explain(ErrorType::HTTPStatus(408), "body too slow");
         }
         Ok(())
     }
+}
+
+/// Whether a body that is not whole had its patience, and what the `received` bytes earned it, in the time
+/// that it `took`.
+pub(super) fn is_late(received: u64, took: Duration, limits: &Limits) -> bool {
+    let earned = Duration::from_secs(received / limits.body_min_rate.max(1));
+    took > limits.body_timeout.saturating_add(earned)
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use rustls::pki_types::{CertificateDer, ServerName};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use crate::harness::process::all;
 use crate::harness::{Client, Gateway, Home, Recording, answer, ask, eventually};
@@ -182,6 +184,60 @@ fn over_tls(
     // A server may end a connection without TLS's own farewell after `Connection: close`.
     let _ = stream.read_to_end(&mut text);
     Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+/// Takes connections, answers each with a switch of protocols and keeps it.
+async fn tunnels() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(async move {
+        let mut kept = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                if stream.read_buf(&mut head).await.unwrap_or(0) == 0 {
+                    break;
+                }
+            }
+            let switch = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+            let _ = stream.write_all(switch.as_bytes()).await;
+            kept.push(stream);
+        }
+    });
+    url
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p124_a_websocket_ends_when_its_route_leads_elsewhere() {
+    let url = tunnels().await;
+    let text = |upstream: &str, websocket: bool| {
+        format!(
+            "version = 1\n[upstreams.one]\nurls = [\"{url}\"]\n[upstreams.two]\nurls = [\"{url}\"]\n[[routes]]\npath = \"/a\"\nupstream = \"{upstream}\"\naccess = \"public\"\nwebsocket = {websocket}\n"
+        )
+    };
+    let home = Home::new(&text("one", true)).flag("--insecure-dev");
+    let gateway = home.serve().await;
+    for (upstream, websocket, holds) in [
+        ("one", true, true),
+        ("two", true, false),
+        ("one", false, false),
+    ] {
+        std::fs::write(home.file(), text("one", true)).expect("a file");
+        hang_up(&gateway, TAKEN).await;
+        let mut client = gateway.connect().await.allowing(&["upgrade"]);
+        let handshake = ask("GET /a").websocket().end();
+        assert_eq!(client.request(handshake).await.status, 101);
+        std::fs::write(home.file(), text(upstream, websocket)).expect("a file");
+        hang_up(&gateway, TAKEN).await;
+        if holds {
+            // Two looks at the lease.
+            assert!(!client.closed_within(Duration::from_millis(2_500)).await);
+        } else {
+            let farewell = client.rest().await;
+            let close = u16::to_be_bytes(3000);
+            assert_eq!(farewell.get(2..4), Some(&close[..]), "{farewell:?}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

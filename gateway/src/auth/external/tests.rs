@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::auth::keys::{KeyMaterial, KeyRing, TokenAlgorithm};
-use crate::auth::token::{ClaimSet, Identity, TokenError, TokenRules, Trust, verify};
+use crate::auth::token::{ClaimSet, Identity, TokenError, TokenRules, Trust, Verified, verify};
 use crate::auth::view::View;
 
 const NOW: u64 = 1_700_000_000;
@@ -80,6 +80,13 @@ fn with(mut base: Value, name: &str, value: Value) -> Value {
 }
 
 fn judge(token: &str, external: &[ExternalIssuer]) -> Result<Arc<ExternalSubject>, TokenError> {
+    verified(token, external).map(|verified| match verified.identity() {
+        Identity::External(subject) => Arc::clone(subject),
+        Identity::Local(user) => panic!("taken for our user {user:?}"),
+    })
+}
+
+fn verified(token: &str, external: &[ExternalIssuer]) -> Result<Verified, TokenError> {
     let secret = KeyMaterial {
         kid: "s".to_owned(),
         algorithm: TokenAlgorithm::Hs256,
@@ -102,10 +109,23 @@ fn judge(token: &str, external: &[ExternalIssuer]) -> Result<Arc<ExternalSubject
         external,
         cache: None,
     };
-    verify(token, &trust, NOW).map(|verified| match verified.identity() {
-        Identity::External(subject) => Arc::clone(subject),
-        Identity::Local(user) => panic!("taken for our user {user:?}"),
-    })
+    verify(token, &trust, NOW)
+}
+
+#[test]
+fn p064_a_token_ends_by_the_leeway_of_its_own_issuer() {
+    let issuer = Issuer::new();
+    let jwks = issuer.jwks().to_string();
+    let token = issuer.token(&json!({"alg": "EdDSA", "kid": "ed"}), &claims());
+    for leeway in [0, 30] {
+        let lenient = IssuerSpec {
+            leeway,
+            ..spec(&["EdDSA"])
+        };
+        let trusted = [ExternalIssuer::new(lenient, jwks.as_bytes()).expect("issuer")];
+        let verified = verified(&token, &trusted).expect("a good token");
+        assert_eq!(verified.ends(), NOW + 60 + leeway);
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::config;
+use crate::harness::misbehaving::{Misbehaving, Misbehaviour};
 use crate::harness::{Gateway, Home, Recording, within};
 
 /// A gateway that speaks TLS with a certificate of its own.
@@ -182,4 +183,33 @@ async fn verdicts_over_http2_are_those_over_http1() {
         assert_eq!(status, wanted, "{method} {path}");
     }
     assert_eq!(upstream.requests().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p014_a_stream_whose_body_stops_is_408_and_an_upstream_that_is_late_is_504() {
+    let upstream = Misbehaving::start(Misbehaviour::NeverAnswers).await;
+    let secure = Secure::start_with(&upstream.url(), |home| {
+        home.env("GATEWAY_SERVER_LIMITS_BODY_TIMEOUT", "300ms")
+            .env("GATEWAY_UPSTREAMS_APP_READ_TIMEOUT", "900ms")
+    })
+    .await;
+    for (sent, ends, wanted) in [("", false, 408), ("a", false, 408), ("a", true, 504)] {
+        let mut client = secure.connect().await.ready().await.expect("a stream");
+        let request = Request::post("https://localhost/public/a").body(());
+        let (answer, mut body) = client
+            .send_request(request.expect("a request"), false)
+            .expect("a request");
+        if !sent.is_empty() {
+            body.send_data(Bytes::from_static(sent.as_bytes()), ends)
+                .expect("a body");
+        }
+        let answer = within("an answer", answer).await.expect("an answer");
+        assert_eq!(answer.status(), wanted, "{sent:?}, whole: {ends}");
+    }
+    let errors = secure.gateway.metric("gateway_upstream_errors_total", &[]);
+    assert_eq!(
+        errors.await,
+        1.0,
+        "a slow client is no fault of the upstream"
+    );
 }

@@ -74,6 +74,31 @@ async fn p014_a_body_that_stops_coming_is_408() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p014_a_body_of_chunks_that_bring_nothing_is_408_and_no_fault_of_the_upstream() {
+    let upstream = Recording::ok().await;
+    let home = Home::new(&config("standard", &upstream.url(), ""))
+        .flag("--insecure-dev")
+        .env("GATEWAY_SERVER_LIMITS_BODY_TIMEOUT", "300ms")
+        .env("GATEWAY_UPSTREAMS_APP_READ_TIMEOUT", "900ms");
+    let world = World::of(home, upstream).await;
+    let mut client = world.gateway.connect().await;
+    let head = ask("POST /public/a").line("Transfer-Encoding: chunked");
+    client.send(head.end() + "1;").await;
+    for _ in 0..200 {
+        let pause = Duration::from_millis(50);
+        if !client.try_send("a").await || client.closed_or_answered_within(pause).await {
+            break;
+        }
+    }
+    let answer = client.response().await;
+    assert_eq!(answer.status, 408, "{}", answer.text());
+    assert!(answer.closes());
+    assert!(world.forwarded().is_empty(), "half a body is no request");
+    let errors = world.gateway.metric("gateway_upstream_errors_total", &[]);
+    assert_eq!(errors.await, 0.0);
+}
+
 /// Sends a body piece by piece, each after a pause, until all is sent or an answer is there.
 async fn dribble(world: &World, pieces: usize, piece: &str, pause: Duration) -> Response {
     let mut client = world.gateway.connect().await;
