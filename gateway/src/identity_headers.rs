@@ -3,8 +3,10 @@
 //! Invariant: the removal has no condition. It runs for every forwarded request, signed in or not, and
 //! after the HTTP layer has acted on `Connection`, so that no client can name our own headers away.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
+use bytes::Bytes;
 use http::HeaderValue;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use pingora::Result;
@@ -59,9 +61,31 @@ pub fn join_cookies(request: &mut RequestHeader) -> Result<()> {
 /// Which headers an upstream gets.
 #[derive(Debug, Clone)]
 pub struct HeaderPlan {
-    names: IdentityHeaders,
+    names: Names,
     secret: Option<HeaderValue>,
     removal: Removal,
+}
+
+/// [`IdentityHeaders`], ready to be inserted.
+#[derive(Debug, Clone)]
+struct Names {
+    user_id: Option<Bytes>,
+    user: Option<Bytes>,
+    email: Option<Bytes>,
+    roles: Option<Bytes>,
+    status: Option<Bytes>,
+}
+
+impl From<IdentityHeaders> for Names {
+    fn from(names: IdentityHeaders) -> Self {
+        Self {
+            user_id: names.user_id.map(Bytes::from),
+            user: names.user.map(Bytes::from),
+            email: names.email.map(Bytes::from),
+            roles: names.roles.map(Bytes::from),
+            status: names.status.map(Bytes::from),
+        }
+    }
 }
 
 impl HeaderPlan {
@@ -76,7 +100,7 @@ impl HeaderPlan {
         ];
         let removal = Removal::new(own.into_iter().flatten().map(String::as_str));
         Self {
-            names,
+            names: names.into(),
             secret,
             removal,
         }
@@ -127,10 +151,11 @@ impl HeaderPlan {
         } else {
             "anonymous"
         };
-        let mut insert = |name: &Option<String>, value: &str| match name {
+        let mut insert = |name: &Option<Bytes>, value: &str| match name {
             // An absent value is an absent header: an empty one could be read as a user without a name.
             Some(name) if !value.is_empty() => {
-                request.insert_header(name.clone(), utf8_percent_encode(value, VALUE).to_string())
+                let value = Cow::from(utf8_percent_encode(value, VALUE));
+                request.insert_header(name.clone(), &*value)
             }
             _ => Ok(()),
         };

@@ -130,13 +130,22 @@ pub(super) fn has_content_length_line(raw: &[u8]) -> bool {
 }
 
 fn content_length_lines(raw: &[u8]) -> usize {
-    raw.split(|b| *b == b'\n')
-        .skip(1)
-        .filter(|line| {
-            let name = line.split(|b| *b == b':').next().unwrap_or_default();
-            name.trim_ascii().eq_ignore_ascii_case(b"content-length")
+    const NAME: &[u8] = b"content-length";
+    memchr::memchr_iter(b'\n', raw)
+        .filter_map(|end| raw.get(end + 1..))
+        .filter_map(|line| trim_line_start(line).split_at_checked(NAME.len()))
+        .filter(|(name, rest)| {
+            let behind = trim_line_start(rest).first();
+            name.eq_ignore_ascii_case(NAME) && matches!(behind, Some(b':' | b'\n') | None)
         })
         .count()
+}
+
+/// Without the white space it begins with, within its line.
+fn trim_line_start(line: &[u8]) -> &[u8] {
+    let blank = |b: &u8| b.is_ascii_whitespace() && *b != b'\n';
+    let start = line.iter().position(|b| !blank(b)).unwrap_or(line.len());
+    line.get(start..).unwrap_or_default()
 }
 
 /// The authority as sent and the bare host name. RFC 9112 §3.2: exactly one, and a host.
@@ -223,4 +232,36 @@ fn is_method_parameter(name: &str) -> bool {
         .unwrap_or_default();
     let bare = bare.split(['[', '\0']).next().unwrap_or_default();
     bare.trim_end().eq_ignore_ascii_case("method")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The same by splitting.
+    fn plainly(raw: &[u8]) -> usize {
+        let lines = raw.split(|b| *b == b'\n').skip(1);
+        let names = lines.filter_map(|line| line.split(|b| *b == b':').next());
+        names
+            .filter(|name| name.trim_ascii().eq_ignore_ascii_case(b"content-length"))
+            .count()
+    }
+
+    proptest! {
+        #[test]
+        fn p003_lines_with_a_length_are_counted_as_by_splitting(
+            pieces in prop::collection::vec(
+                prop::sample::select(vec![
+                    "POST / HTTP/1.1", "\r\n", "\n", "\r", " ", "\t", ":", "Content-Length", "content-length",
+                    "content-lengths", "x", "5", "\u{c}",
+                ]),
+                0..24,
+            ),
+        ) {
+            let raw = pieces.concat();
+            prop_assert_eq!(content_length_lines(raw.as_bytes()), plainly(raw.as_bytes()));
+        }
+    }
 }

@@ -99,6 +99,8 @@ impl Listeners {
         let conf = ServerConf {
             threads: server.threads,
             max_retries: TRIES,
+            upstream_keepalive_pool_size: resting_connections(built)
+                .div_ceil(server.threads.max(1)),
             ..ServerConf::default()
         };
         let gateway = Gateway {
@@ -116,6 +118,20 @@ impl Listeners {
             admin: self.admin,
         })
     }
+}
+
+/// How many connections to upstreams may rest: as many as there may be requests, or those beyond are opened
+/// anew for each. Pingora multiplies what it is given by its threads.
+fn resting_connections(built: &Built) -> usize {
+    let current = built.endpoints.state.load();
+    let upstreams = &current.equipment.upstreams;
+    let requests = upstreams
+        .ids()
+        .filter_map(|id| upstreams.config(id))
+        .map(|u| u.max_requests);
+    requests
+        .sum::<usize>()
+        .min(current.equipment.server.limits.connections)
 }
 
 impl ProxyRunning {

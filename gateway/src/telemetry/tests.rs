@@ -97,6 +97,28 @@ fn an_access_line_is_one_json_object_without_the_query() {
 }
 
 #[test]
+fn an_access_line_is_written_as_the_library_writes_its_lines() {
+    let mut nobody = line("GE\u{7f}T", "/a\"\\\u{1}é");
+    for user in [Some(7), None] {
+        nobody.user = user;
+        let ours = json(&config("info", true), || nobody.log());
+        let sink = Kept::default();
+        let theirs = tracing_subscriber::fmt::layer()
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .with_writer(sink.clone());
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(theirs), || {
+            nobody.log();
+        });
+        // But for the time, which goes on.
+        let rest = |text: &str| text.split_once("Z\",").expect("a time").1.to_owned();
+        assert_eq!(rest(&ours), rest(&sink.text()));
+    }
+}
+
+#[test]
 fn p129_hostile_bytes_neither_end_a_line_nor_forge_a_field() {
     let hostile = "/a\n{\"status\":200}\r\u{1b}[2J\" status=200 \u{202e}";
     let act = || line("GE\nT", hostile).log();
