@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use ipnet::IpNet;
 use parking_lot::Mutex;
 use pingora::apps::{HttpServerApp, ServerApp};
-use pingora::protocols::Stream;
+use pingora::protocols::{ALPN, Stream};
 use pingora::server::ShutdownWatch;
 
 use crate::config::ServerConfig;
@@ -217,9 +217,9 @@ impl<A> ConnectionLimit<A> {
 }
 
 #[async_trait]
-impl<A> ServerApp for ConnectionLimit<A>
+impl<P> ServerApp for ConnectionLimit<HeadDeadline<P>>
 where
-    A: ServerApp + Send + Sync + 'static,
+    P: HttpServerApp + Send + Sync + 'static,
 {
     async fn process_new(
         self: &Arc<Self>,
@@ -234,8 +234,13 @@ where
             .map(|addr| addr.ip());
         // Dropping the stream closes the socket.
         let _slot = self.admit(peer)?;
-        let watched: Stream = Box::new(WatchedStream::new(session));
-        self.app.process_new(watched, shutdown).await
+        let is_http2 = session.selected_alpn_proto() == Some(ALPN::H2);
+        let watched = Box::new(WatchedStream::new(session));
+        if is_http2 {
+            return self.app.process_new(watched, shutdown).await;
+        }
+        self.app.serve(watched, shutdown).await;
+        None
     }
 
     async fn cleanup(&self) {

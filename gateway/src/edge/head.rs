@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use pingora::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream};
+use pingora::apps::{HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream};
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::v2::server::H2Options;
 use pingora::server::ShutdownWatch;
@@ -57,30 +57,54 @@ impl Drop for HeadPending {
     }
 }
 
-#[async_trait]
-impl<P> HttpServerApp for HeadDeadline<P>
+impl<P> HeadDeadline<P>
 where
     P: HttpServerApp + Send + Sync + 'static,
 {
-    async fn process_new_http(
-        self: &Arc<Self>,
+    /// Serves the HTTP/1 requests of a connection one after the other, in place of the loop that Pingora has
+    /// for it (`ServerApp::process_new` of an [`HttpServerApp`]): that one makes a session and the future of a
+    /// whole exchange, 19 KiB, before anything has come.
+    pub(super) async fn serve(&self, mut stream: Box<WatchedStream>, shutdown: &ShutdownWatch) {
+        let watch = stream.watch();
+        let mut kept: Option<HttpPersistentSettings> = None;
+        loop {
+            let mut clock = HeadClock::begin(Arc::clone(&watch), self);
+            if !something_comes(&mut stream, &mut clock, shutdown).await {
+                return;
+            }
+            let mut session = ServerSession::new_http1(stream);
+            match kept.take() {
+                Some(kept) => kept.apply_to_session(&mut session),
+                None => {
+                    let stops = *shutdown.borrow();
+                    // 0: no timeout per read, since ours is over the whole head.
+                    session.set_keepalive((!stops).then_some(0));
+                    session.set_keepalive_reuses_remaining(self.options.keepalive_request_limit);
+                }
+            }
+            let reused = self.exchange(session, &watch, clock, shutdown).await;
+            let Some((returned, settings)) = reused.map(ReusedHttpStream::consume) else {
+                return;
+            };
+            let Some(returned) = WatchedStream::back(returned) else {
+                return;
+            };
+            (stream, kept) = (returned, settings);
+        }
+    }
+
+    /// One request and its answer.
+    async fn exchange(
+        &self,
         mut session: ServerSession,
+        watch: &Arc<HeadWatch>,
+        mut clock: HeadClock<'_>,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
-        if session.as_http1().is_none() {
-            // HTTP/2 streams begin with a complete head; the connection has `h2_idle_timeout`.
-            return self.app.process_new_http(session, shutdown).await;
-        }
-        let watch = session
-            .stream()
-            .and_then(WatchedStream::watch_of)
-            .unwrap_or_default();
-        let mut clock = HeadClock::begin(Arc::clone(&watch), self);
         let mut tenure = Tenure::default();
-        session.set_connection_user_context(Some(Box::new(HeadPending(Arc::clone(&watch)))));
+        session.set_connection_user_context(Some(Box::new(HeadPending(Arc::clone(watch)))));
         if session.get_keepalive().is_some() {
-            // 0: no timeout per read, since ours is over the whole head. Never turned on where it is
-            // off, because Pingora turns it off for a stop.
+            // Never turned on where it is off, because Pingora turns it off for a stop.
             session.set_keepalive(Some(0));
         }
         let mut exchange = self.app.process_new_http(session, shutdown);
@@ -89,12 +113,45 @@ where
                 return Poll::Ready(reused);
             }
             // Dropping the exchange closes the socket.
-            if clock.poll_expired(cx).is_ready() || tenure.poll_over(cx, &watch).is_ready() {
+            if clock.poll_expired(cx).is_ready() || tenure.poll_over(cx, watch).is_ready() {
                 return Poll::Ready(None);
             }
             Poll::Pending
         })
         .await
+    }
+}
+
+/// Waits for the first bytes of a request; `false` where none are to be waited for any longer.
+async fn something_comes(
+    stream: &mut WatchedStream,
+    clock: &mut HeadClock<'_>,
+    shutdown: &ShutdownWatch,
+) -> bool {
+    let came = poll_fn(|cx| match stream.poll_ahead(cx) {
+        Poll::Ready(read) => Poll::Ready(read.is_ok() && stream.has_ahead()),
+        Poll::Pending => clock.poll_expired(cx).map(|()| false),
+    });
+    let mut shutdown = shutdown.clone();
+    tokio::select! {
+        biased;
+        came = came => came,
+        _ = shutdown.wait_for(|stops| *stops) => false,
+    }
+}
+
+#[async_trait]
+impl<P> HttpServerApp for HeadDeadline<P>
+where
+    P: HttpServerApp + Send + Sync + 'static,
+{
+    /// HTTP/2 streams begin with a complete head, and the connection has `h2_idle_timeout`.
+    async fn process_new_http(
+        self: &Arc<Self>,
+        session: ServerSession,
+        shutdown: &ShutdownWatch,
+    ) -> Option<ReusedHttpStream> {
+        self.app.process_new_http(session, shutdown).await
     }
 
     fn h2_options(&self) -> Option<H2Options> {

@@ -2,9 +2,13 @@
 //! from outside: what reads it then finds its end, and a WebSocket is told so before.
 //!
 //! Invariant: until it is ended it changes nothing of what is read or written.
+//!
+//! What comes first for a request is read ahead here, so that everything else that serves a request is made
+//! when there is one: a connection that rests is small.
 
 use std::fmt;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +16,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::{Buf as _, Bytes};
 use parking_lot::Mutex;
 use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::protocols::tls::SslDigest;
@@ -23,6 +28,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::frames::{Frames, farewell};
 use super::tenure::{self, Lease};
+
+/// So many bytes are read ahead at most; most heads are shorter.
+const AHEAD: usize = 4096;
 
 /// What is known of the request head that a connection waits for, and of the lease under which its answer
 /// goes on. Set and read within the one task that serves the connection, so no waking is needed.
@@ -108,6 +116,8 @@ impl HeadWatch {
 pub(super) struct WatchedStream {
     inner: Stream,
     watch: Arc<HeadWatch>,
+    /// Read and not yet asked for.
+    ahead: Bytes,
     frames: Option<Frames>,
     farewell: Option<Farewell>,
 }
@@ -124,6 +134,7 @@ impl WatchedStream {
         Self {
             inner,
             watch: Arc::default(),
+            ahead: Bytes::new(),
             frames: None,
             farewell: None,
         }
@@ -153,6 +164,33 @@ impl WatchedStream {
         }
     }
 
+    /// Waits until something has come, and keeps it for the next read; ready without anything at the end.
+    pub(super) fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.ahead.is_empty() {
+            let mut room = [MaybeUninit::uninit(); AHEAD];
+            let mut read = ReadBuf::uninit(&mut room);
+            ready!(Pin::new(&mut self.inner).poll_read(cx, &mut read))?;
+            self.ahead = Bytes::copy_from_slice(read.filled());
+        }
+        if !self.ahead.is_empty() {
+            self.watch.bytes_seen.store(true, Ordering::Release);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    pub(super) fn has_ahead(&self) -> bool {
+        !self.ahead.is_empty()
+    }
+
+    pub(super) fn watch(&self) -> Arc<HeadWatch> {
+        Arc::clone(&self.watch)
+    }
+
+    /// The watched stream that a connection was served on, back.
+    pub(super) fn back(stream: Stream) -> Option<Box<Self>> {
+        stream.into_any().downcast().ok()
+    }
+
     /// The watch of a stream, where it is a watched one.
     pub(super) fn watch_of(stream: &Stream) -> Option<Arc<HeadWatch>> {
         (**stream)
@@ -170,6 +208,12 @@ impl AsyncRead for WatchedStream {
     ) -> Poll<io::Result<()>> {
         if self.watch.is_ended() {
             return self.poll_farewell(cx);
+        }
+        if !self.ahead.is_empty() {
+            let taken = self.ahead.len().min(buf.remaining());
+            buf.put_slice(self.ahead.get(..taken).unwrap_or_default());
+            self.ahead.advance(taken);
+            return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.inner).poll_read(cx, buf);

@@ -29,8 +29,8 @@ use crate::tls::Certificates;
 /// Tries of one request against an upstream, the first included.
 const TRIES: usize = 2;
 
-/// Bytes written to a client at once: a small answer, head and body, is one write.
-const WRITE_BUFFER_BYTES: usize = 4096;
+/// Bytes written to a client at once: a small answer, head and body, is one write. Every open connection has it.
+const WRITE_BUFFER_BYTES: usize = 3072;
 
 /// Requests that one HTTP/2 connection may have open. Browsers ask for a dozen at once.
 const H2_STREAMS: u32 = 32;

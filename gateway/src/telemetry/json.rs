@@ -8,7 +8,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::FmtContext;
 use tracing_subscriber::fmt::format::{Format, FormatEvent, FormatFields, Json, Writer};
-use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
+use tracing_subscriber::fmt::time::{self, FormatTime as _};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::ACCESS_TARGET;
@@ -42,7 +42,7 @@ where
             return self.0.format_event(context, writer, event);
         }
         let mut now = String::new();
-        SystemTime.format_time(&mut Writer::new(&mut now))?;
+        time::time().format_time(&mut Writer::new(&mut now))?;
         let mut line = Line(Vec::with_capacity(USUAL_BYTES));
         line.0.push(b'{');
         line.member("timestamp", &now);
