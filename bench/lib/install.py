@@ -120,7 +120,8 @@ def envoy(tools):
 
 
 def gateway(tools):
-    build(tools, "gateway", ["--bin", "gateway"])
+    # As scripts/dist does, so that what is built for one is there for the other.
+    build(tools, "gateway", ["--bins"])
 
 
 def bare(tools):

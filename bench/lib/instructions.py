@@ -3,7 +3,6 @@ import collections
 import os
 import re
 import shutil
-import signal
 import socket
 
 from . import ours, tokens
@@ -13,7 +12,8 @@ from .upstream import Upstream
 
 # Requests before counting begins, and counted ones; together fewer than one connection may carry.
 WARM, COUNTED = 100, 400
-ALLOCATING = re.compile(r"^(malloc|calloc|realloc|reallocarray|memalign|aligned_alloc|posix_memalign)('\d+)?$")
+# Entry points of the system's allocator and of the gateway's own.
+ALLOCATING = re.compile(r"^(malloc|calloc|realloc|reallocarray|memalign|aligned_alloc|posix_memalign|mi_(malloc|zalloc|realloc)(_aligned)?)('\d+)?$")
 # Far from the fastest: what is not counted runs under valgrind too.
 PATIENCE = 120
 
@@ -68,13 +68,13 @@ class Counter:
                 send(client, request, COUNTED, status)
                 switch(process, "off")
         finally:
-            process.child.send_signal(signal.SIGTERM)
-            process.child.wait(PATIENCE)
+            process.stop(PATIENCE)
         return read(out)
 
 
 def switch(process, state):
-    run(["callgrind_control", "-i", state, process.pid], f"turn counting {state}", dict(os.environ))
+    # Both name their pipe after variables of the environment, which has to be the same.
+    run(["callgrind_control", "-i", state, process.pid], f"turn counting {state}", {})
 
 
 def token(home, kind):

@@ -141,7 +141,11 @@ def start_gateway(program, folder, variant, upstream, threads, processors, quiet
     config = write_config(folder, variant, upstream, threads)
     env = {"GATEWAY_LOG_ACCESS": "false"} if quiet else {}
     process = Process([*under, program, "serve", "--config", config], processors, folder, "gateway", env)
-    address = process.wait_for_line(r"^listening on (\S+)$", seconds)
+    try:
+        address = process.wait_for_line(r"^listening on (\S+)$", seconds)
+    except Failure:
+        process.stop()
+        raise
     return process, int(address.rpartition(":")[2])
 
 

@@ -93,11 +93,11 @@ class Process:
         """An access log of a whole run would fill the disk."""
         os.truncate(self.log, 0)
 
-    def stop(self):
+    def stop(self, seconds=10):
         if self.alive():
             self.child.send_signal(signal.SIGTERM)
         try:
-            self.child.wait(10)
+            self.child.wait(seconds)
         except subprocess.TimeoutExpired:
             self.child.kill()
             self.child.wait()
@@ -118,8 +118,11 @@ def tail(path, size=600):
 
 def run(argv, what, env=None, **more):
     """A command that must succeed; what it printed."""
-    done = subprocess.run(list(map(str, argv)), capture_output=True, text=True,
-                          env=None if env is None else {"PATH": os.environ["PATH"], **env}, **more)
+    try:
+        done = subprocess.run(list(map(str, argv)), capture_output=True, text=True,
+                              env=None if env is None else {"PATH": os.environ["PATH"], **env}, **more)
+    except FileNotFoundError as why:
+        raise Absent(f"cannot {what}: {argv[0]} is not here") from why
     if done.returncode != 0:
         raise Failure(f"cannot {what}: {(done.stderr or done.stdout).strip()[-600:]}")
     return done.stdout

@@ -4,7 +4,7 @@ import urllib.request
 
 from .peers import nginx_config
 from .places import free_ports
-from .process import Process
+from .process import Failure, Process
 
 SMALL, BIG, HUGE = 100, 10 * 1024, 1024 * 1024
 # Path → length of the answer's body.
@@ -37,7 +37,11 @@ class Upstream:
         config = folder / "upstream.conf"
         config.write_text(nginx_config(folder, 1, body))
         self.process = Process([tools["nginx"], "-c", config, "-e", folder / "nginx.error"], processors, folder, "upstream")
-        self.process.wait_for_port(self.port)
+        try:
+            self.process.wait_for_port(self.port)
+        except Failure:
+            self.process.stop()
+            raise
 
     def requests(self):
         """How many it has answered, this question left out."""

@@ -220,6 +220,7 @@ impl ProxyHttp for Gateway {
         end_of_stream: bool,
         ctx: &mut Context,
     ) -> Result<()> {
+        ctx.body_whole |= end_of_stream;
         // Written as a chunk of no bytes, it would end the body before its end does
         // (pingora-core `do_write_chunked_body`).
         if end_of_stream && body.as_ref().is_some_and(Bytes::is_empty) {
@@ -275,7 +276,11 @@ impl ProxyHttp for Gateway {
         ctx: &mut Context,
     ) -> FailToProxy {
         let refusal = match failure::refusal_of(e) {
-            Refusal::UpstreamTimeout(_) if owes_body(session, ctx) => Refusal::TooSlow,
+            Refusal::UpstreamTimeout(_)
+                if *e.etype() == ErrorType::ReadTimedout && owes_body(session, ctx) =>
+            {
+                Refusal::TooSlow
+            }
             refusal => refusal,
         };
         let code = refusal.status(&ctx.current.snapshot.habits);
@@ -326,7 +331,9 @@ fn owes_body(session: &mut Session, ctx: &Context) -> bool {
     let downstream = session.as_downstream_mut();
     let received = downstream.body_bytes_read() as u64;
     let limits = &ctx.current.equipment.server.limits;
-    !downstream.is_body_done() && pace::is_late(received, ctx.age(), limits)
+    // HTTP/2: behind a body with trailers the stream is never done, because nobody takes them.
+    let whole = ctx.body_whole || downstream.is_body_done();
+    !whole && pace::is_late(received, ctx.age(), limits)
 }
 
 /// A place at the upstream, for a body that fits.

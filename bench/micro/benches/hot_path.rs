@@ -13,6 +13,9 @@ use gateway::identity_headers::{Forwarding, HeaderPlan};
 use gateway::refusal::Habits;
 use gateway::request::RequestFacts;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn parse(c: &mut Criterion) {
     let grammar = Habits::standard().grammar;
     let world = World::new();
@@ -30,7 +33,10 @@ fn parse(c: &mut Criterion) {
 fn tokens(c: &mut Criterion) {
     let world = World::new();
     for (name, token) in &world.tokens {
-        assert!(verify(token, &world.snapshot.trust(), NOW).is_ok(), "{name}");
+        assert!(
+            verify(token, &world.snapshot.trust(), NOW).is_ok(),
+            "{name}"
+        );
         c.bench_function(&format!("verify/{name}"), |b| {
             b.iter(|| verify(black_box(token), &world.snapshot.trust(), NOW));
         });

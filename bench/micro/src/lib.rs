@@ -15,8 +15,9 @@ use gateway::auth::external::{ExternalIssuer, IssuerSpec};
 use gateway::auth::keys::{KeyMaterial, KeyRing, TokenAlgorithm};
 use gateway::auth::token::{ClaimSet, Session, TokenRules, mint};
 use gateway::auth::view::View;
+use gateway::config::{ServeArgs, SourceText, resolve_text};
 use gateway::decision::Snapshot;
-use gateway::policy::{Access, Policy, RuleSpec, Target, UpstreamId};
+use gateway::policy::Policy;
 use gateway::refusal::Habits;
 use gateway::request::{HeadLimits, RequestFacts};
 use gateway::user::{User, UserId, Version};
@@ -119,26 +120,41 @@ impl Default for World {
     }
 }
 
-/// The rules of the shipped configuration, more or less.
+/// Rules as in the shipped configuration.
 fn policy() -> Policy {
-    let rule = |path: &str, access| RuleSpec {
-        path: path.to_owned(),
-        methods: Vec::new(),
-        target: Target::Upstream(UpstreamId::new(0)),
-        access,
-        allow: None,
-        allow_get_body: false,
-        websocket: false,
-        forward_authorization: false,
+    let args = ServeArgs {
+        data_dir: Some("/nowhere".into()),
+        ..ServeArgs::default()
     };
-    let rules = vec![
-        rule("/users", Access::Roles(vec!["admin".to_owned()])),
-        rule("/users/*", Access::Roles(vec!["admin".to_owned()])),
-        rule("/tasks", Access::ReadPublic),
-        rule("/tasks/*", Access::ReadPublic),
-    ];
-    Policy::compile(rules, None, &[]).expect("rules")
+    let source = SourceText {
+        path: "bench.toml".into(),
+        text: CONFIG.to_owned(),
+    };
+    let resolved = resolve_text(&args, [], source);
+    resolved.expect("a configuration").config.policy
 }
+
+const CONFIG: &str = r#"
+version = 1
+[upstreams.app]
+urls = ["http://127.0.0.1:9"]
+[[routes]]
+path = "/users"
+upstream = "app"
+access = { roles = ["admin"] }
+[[routes]]
+path = "/users/*"
+upstream = "app"
+access = { roles = ["admin"] }
+[[routes]]
+path = "/tasks"
+upstream = "app"
+access = "read-public"
+[[routes]]
+path = "/tasks/*"
+upstream = "app"
+access = "read-public"
+"#;
 
 /// Another issuer.
 struct Theirs {
@@ -185,7 +201,12 @@ impl Theirs {
         let mut signature = vec![0; self.rsa.public_modulus_len()];
         if alg == "RS256" {
             self.rsa
-                .sign(&RSA_PKCS1_SHA256, &random, message.as_bytes(), &mut signature)
+                .sign(
+                    &RSA_PKCS1_SHA256,
+                    &random,
+                    message.as_bytes(),
+                    &mut signature,
+                )
                 .expect("a signature");
         } else {
             let made = self.ec.sign(&random, message.as_bytes());
@@ -202,7 +223,10 @@ pub fn request(method: &str, token: Option<&str>) -> RequestHeader {
         header.append_header(name, value).expect("a header");
     };
     put("Host", "api.example.com");
-    put("User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0");
+    put(
+        "User-Agent",
+        "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+    );
     put("Accept", "application/json");
     put("Accept-Language", "en,de;q=0.7");
     put("Accept-Encoding", "gzip, deflate, br");

@@ -1,6 +1,6 @@
-//! One clock over a whole request head, for every request of a connection.
+//! The HTTP/1 requests of a connection, one after the other, and one clock over the whole head of each.
 //!
-//! How: Pingora takes the connection's user context out of the session before it reads the head and lets
+//! How the clock stops: Pingora takes the connection's user context out of the session before it reads the head and lets
 //! go of it right after the head is parsed. A value put there therefore lives exactly as long as the head
 //! is awaited, and its `Drop` stops the clock. The clock is polled in the same task, after the proxy.
 
@@ -66,10 +66,11 @@ where
     /// whole exchange, 19 KiB, before anything has come.
     pub(super) async fn serve(&self, mut stream: Box<WatchedStream>, shutdown: &ShutdownWatch) {
         let watch = stream.watch();
+        let mut stopping = shutdown.clone();
         let mut kept: Option<HttpPersistentSettings> = None;
         loop {
             let mut clock = HeadClock::begin(Arc::clone(&watch), self);
-            if !something_comes(&mut stream, &mut clock, shutdown).await {
+            if !something_comes(&mut stream, &mut clock, &mut stopping).await {
                 return;
             }
             let mut session = ServerSession::new_http1(stream);
@@ -126,17 +127,16 @@ where
 async fn something_comes(
     stream: &mut WatchedStream,
     clock: &mut HeadClock<'_>,
-    shutdown: &ShutdownWatch,
+    stopping: &mut ShutdownWatch,
 ) -> bool {
     let came = poll_fn(|cx| match stream.poll_ahead(cx) {
         Poll::Ready(read) => Poll::Ready(read.is_ok() && stream.has_ahead()),
         Poll::Pending => clock.poll_expired(cx).map(|()| false),
     });
-    let mut shutdown = shutdown.clone();
     tokio::select! {
         biased;
         came = came => came,
-        _ = shutdown.wait_for(|stops| *stops) => false,
+        _ = stopping.wait_for(|stops| *stops) => false,
     }
 }
 

@@ -16,7 +16,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::{Buf as _, Bytes};
+use bytes::Bytes;
 use parking_lot::Mutex;
 use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::protocols::tls::SslDigest;
@@ -166,6 +166,10 @@ impl WatchedStream {
 
     /// Waits until something has come, and keeps it for the next read; ready without anything at the end.
     pub(super) fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.watch.is_ended() {
+            self.ahead = Bytes::new();
+            return Poll::Ready(Ok(()));
+        }
         if self.ahead.is_empty() {
             let mut room = [MaybeUninit::uninit(); AHEAD];
             let mut read = ReadBuf::uninit(&mut room);
@@ -211,8 +215,9 @@ impl AsyncRead for WatchedStream {
         }
         if !self.ahead.is_empty() {
             let taken = self.ahead.len().min(buf.remaining());
-            buf.put_slice(self.ahead.get(..taken).unwrap_or_default());
-            self.ahead.advance(taken);
+            // Whole, it leaves no memory behind (`Bytes::advance` would).
+            let piece = self.ahead.split_to(taken);
+            buf.put_slice(&piece);
             return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();

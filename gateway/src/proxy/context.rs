@@ -119,6 +119,8 @@ pub struct Context {
     pub decision: &'static str,
     /// How fast its body comes.
     pub(super) pace: BodyPace,
+    /// All of its body has come.
+    pub(super) body_whole: bool,
     /// What it goes on under, where its answer has no end of its own.
     pub(super) lease: Option<Arc<PermitLease>>,
     /// How the upstream failed.
@@ -143,6 +145,7 @@ impl Context {
             picked: None,
             decision: "refuse",
             pace: BodyPace::default(),
+            body_whole: false,
             lease: None,
             upstream_failure: None,
             user: None,

@@ -125,12 +125,11 @@ impl Listeners {
 fn resting_connections(built: &Built) -> usize {
     let current = built.endpoints.state.load();
     let upstreams = &current.equipment.upstreams;
-    let requests = upstreams
+    upstreams
         .ids()
         .filter_map(|id| upstreams.config(id))
-        .map(|u| u.max_requests);
-    requests
-        .sum::<usize>()
+        .map(|upstream| upstream.max_requests)
+        .fold(0, usize::saturating_add)
         .min(current.equipment.server.limits.connections)
 }
 

@@ -185,6 +185,14 @@ async fn verdicts_over_http2_are_those_over_http1() {
     assert_eq!(upstream.requests().len(), 1);
 }
 
+/// Where a body ends.
+#[derive(Debug, PartialEq)]
+enum End {
+    Never,
+    Here,
+    Trailers,
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p014_a_stream_whose_body_stops_is_408_and_an_upstream_that_is_late_is_504() {
     let upstream = Misbehaving::start(Misbehaviour::NeverAnswers).await;
@@ -193,23 +201,32 @@ async fn p014_a_stream_whose_body_stops_is_408_and_an_upstream_that_is_late_is_5
             .env("GATEWAY_UPSTREAMS_APP_READ_TIMEOUT", "900ms")
     })
     .await;
-    for (sent, ends, wanted) in [("", false, 408), ("a", false, 408), ("a", true, 504)] {
+    for (sent, end, wanted) in [
+        ("", End::Never, 408),
+        ("a", End::Never, 408),
+        ("a", End::Here, 504),
+        ("a", End::Trailers, 504),
+    ] {
         let mut client = secure.connect().await.ready().await.expect("a stream");
         let request = Request::post("https://localhost/public/a").body(());
         let (answer, mut body) = client
             .send_request(request.expect("a request"), false)
             .expect("a request");
         if !sent.is_empty() {
-            body.send_data(Bytes::from_static(sent.as_bytes()), ends)
+            body.send_data(Bytes::from_static(sent.as_bytes()), end == End::Here)
                 .expect("a body");
         }
+        if end == End::Trailers {
+            body.send_trailers(http::HeaderMap::new())
+                .expect("trailers");
+        }
         let answer = within("an answer", answer).await.expect("an answer");
-        assert_eq!(answer.status(), wanted, "{sent:?}, whole: {ends}");
+        assert_eq!(answer.status(), wanted, "{sent:?}, {end:?}");
     }
     let errors = secure.gateway.metric("gateway_upstream_errors_total", &[]);
     assert_eq!(
         errors.await,
-        1.0,
+        2.0,
         "a slow client is no fault of the upstream"
     );
 }
