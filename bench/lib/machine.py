@@ -23,7 +23,7 @@ def describe(world):
         "missing": world.tools.missing,
         "method": {"rounds": options.rounds, "seconds": options.seconds, "quick": options.quick,
                    "proxy_on": processors.proxy(), "load_and_upstream_on": processors.load(), "tokens": tokens.COUNT,
-                   "gateway_build": str(options.gateway or "cargo build --release")},
+                   "gateway_build": "given" if options.gateway else "cargo build --release"},
         "changed": {"gateway": ours.CHANGED, **{name: text for name, text in peers.CHANGED.items() if name in targets}},
     }
 

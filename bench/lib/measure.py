@@ -152,6 +152,8 @@ def syscalls(world, stage, lane):
             return {"missing": "strace may not attach to other processes here"}
         here = world.processors.all if lane.unpinned else world.processors.load(lane.threads)
         requests = load.send(world, lane, port, 1 + lane.settling, here)["requests"]
+        if requests == 0:
+            return {"missing": "no answer came while every system call was traced"}
     except Failure as why:
         return {"missing": str(why)}
     finally:
