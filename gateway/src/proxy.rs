@@ -11,17 +11,16 @@ use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType, Result};
 
-use crate::config::Limits;
-use crate::decision::{Decision, Permit, decide};
+use crate::decision::{Decision, decide};
 use crate::edge::Lease as _;
 use crate::endpoints::{Call, Endpoints};
 use crate::identity_headers::{self, Forwarding};
 use crate::policy::Rule;
 use crate::refusal::Refusal;
 use crate::respond::{Connection, respond};
-use crate::upstream::Place;
 
 mod address;
+mod bounds;
 mod context;
 mod cross_origin;
 mod failure;
@@ -51,7 +50,7 @@ impl ProxyHttp for Gateway {
 
     async fn early_request_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<()> {
         let server = &ctx.current.equipment.server;
-        bound(session, &server.limits);
+        bounds::set(session, &server.limits);
         let mut arrival = Arrival::read(session, &ctx.current.snapshot, server);
         if arrival
             .await_promised_end(session, server.limits.body_timeout)
@@ -99,7 +98,7 @@ impl ProxyHttp for Gateway {
                 self.refuse(session, ctx, refusal).await?;
                 Ok(true)
             }
-            Decision::Forward(permit) => match take_place(session, ctx, &permit) {
+            Decision::Forward(permit) => match bounds::take_place(session, ctx, &permit) {
                 Ok(place) => {
                     ctx.identify(permit.identity());
                     ctx.decision = "forward";
@@ -277,7 +276,7 @@ impl ProxyHttp for Gateway {
     ) -> FailToProxy {
         let refusal = match failure::refusal_of(e) {
             Refusal::UpstreamTimeout(_)
-                if *e.etype() == ErrorType::ReadTimedout && owes_body(session, ctx) =>
+                if *e.etype() == ErrorType::ReadTimedout && bounds::owes_body(session, ctx) =>
             {
                 Refusal::TooSlow
             }
@@ -314,55 +313,6 @@ impl ProxyHttp for Gateway {
     fn request_summary(&self, _session: &Session, ctx: &Context) -> String {
         format!("request {}", ctx.request_id)
     }
-}
-
-/// Pingora bounds nothing of this by itself.
-fn bound(session: &mut Session, limits: &Limits) {
-    session.set_read_timeout(Some(limits.body_timeout));
-    session.set_write_timeout(Some(limits.write_timeout));
-    session
-        .as_downstream_mut()
-        .set_total_drain_timeout(Some(Duration::from_secs(2)));
-}
-
-/// Whether an upstream waited in vain because its request never became whole. Pingora has no clock for the
-/// body of an HTTP/2 request, and none that chunks without bytes do not wind up again.
-fn owes_body(session: &mut Session, ctx: &Context) -> bool {
-    let downstream = session.as_downstream_mut();
-    let received = downstream.body_bytes_read() as u64;
-    let limits = &ctx.current.equipment.server.limits;
-    // HTTP/2: behind a body with trailers the stream is never done, because nobody takes them.
-    let whole = ctx.body_whole || downstream.is_body_done();
-    !whole && pace::is_late(received, ctx.age(), limits)
-}
-
-/// A place at the upstream, for a body that fits.
-fn take_place(
-    session: &Session,
-    ctx: &Context,
-    permit: &Permit,
-) -> std::result::Result<Place, Refusal> {
-    let equipment = &ctx.current.equipment;
-    let client = ctx
-        .arrival()
-        .map_err(|e| Refusal::Internal(e.to_string()))?
-        .origin
-        .client;
-    let announced = session
-        .req_header()
-        .headers
-        .get(http::header::CONTENT_LENGTH);
-    let announced: u64 = announced
-        .and_then(|v| v.to_str().ok())
-        .and_then(|v| v.parse().ok())
-        .unwrap_or(0);
-    if announced > equipment.server.limits.body_bytes {
-        return Err(Refusal::TooLarge);
-    }
-    equipment
-        .upstreams
-        .admit(permit.upstream(), client)
-        .map_err(|why| Refusal::Overloaded(why.to_string()))
 }
 
 impl Gateway {
