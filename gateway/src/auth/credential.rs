@@ -158,6 +158,10 @@ fn is_token68(token: &[u8]) -> bool {
 }
 
 /// Whether a token may hold the byte that is the place in the table.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler, within the table"
+)]
 const TOKEN68: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0u8;
