@@ -82,7 +82,7 @@ SCENARIOS = [
     Scenario("plain-get", "GET without a token, 100 B", lanes(PLAIN, GET)),
     Scenario("post-hs256", "POST with a token, HS256",
              lanes(CHECKED, post("HS256")) + [Lane("gateway", post("HS256-drf"), mark="drf-jwt")],
-             note="`gateway drf-jwt` has the shipped profile and its tokens, which have neither issuer nor audience; "
+             note="The lane 'gateway drf-jwt' has the shipped profile and its tokens, which have neither issuer nor audience; "
                   "all others check the same tokens."),
     Scenario("post-rs256", "POST with another issuer's token, RS256", lanes(CHECKED, post("RS256"))),
     Scenario("post-es256", "POST with another issuer's token, ES256", lanes(CHECKED, post("ES256"))),
