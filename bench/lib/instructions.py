@@ -6,8 +6,9 @@ import shutil
 import socket
 
 from . import ours, tokens
+from .client import complete
 from .places import WORK
-from .process import Failure, Process, run, tail
+from .process import Failure, run, tail
 from .upstream import Upstream
 
 # Requests before counting begins, and counted ones; together fewer than one connection may carry.
@@ -101,19 +102,13 @@ def send(client, request, times, status):
     for _ in range(times):
         client.sendall(request)
         answer = b""
-        while not whole(answer):
+        while not complete(answer):
             piece = client.recv(65536)
             if not piece:
                 raise Failure("the gateway closed a connection under valgrind")
             answer += piece
         if not answer.startswith(f"HTTP/1.1 {status} ".encode()):
             raise Failure(f"not answered {status}: {answer[:80]}")
-
-
-def whole(answer):
-    top, end, body = answer.partition(b"\r\n\r\n")
-    length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", top)
-    return bool(end) and len(body) >= (int(length.group(1)) if length else 0)
 
 
 def read(path):

@@ -1,8 +1,8 @@
 //! The HTTP/1 requests of a connection, one after the other, and one clock over the whole head of each.
 //!
-//! How the clock stops: Pingora takes the connection's user context out of the session before it reads the head and lets
-//! go of it right after the head is parsed. A value put there therefore lives exactly as long as the head
-//! is awaited, and its `Drop` stops the clock. The clock is polled in the same task, after the proxy.
+//! How the clock stops: Pingora takes the connection's user context out of the session before it reads the
+//! head and lets go of it right after the head is parsed. A value put there therefore lives exactly as long
+//! as the head is awaited, and its `Drop` stops the clock. The clock is polled in the same task, after the proxy.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -130,7 +130,7 @@ async fn something_comes(
     stopping: &mut ShutdownWatch,
 ) -> bool {
     let came = poll_fn(|cx| match stream.poll_ahead(cx) {
-        Poll::Ready(read) => Poll::Ready(read.is_ok() && stream.has_ahead()),
+        Poll::Ready(came) => Poll::Ready(came),
         Poll::Pending => clock.poll_expired(cx).map(|()| false),
     });
     tokio::select! {

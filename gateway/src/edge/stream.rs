@@ -164,26 +164,22 @@ impl WatchedStream {
         }
     }
 
-    /// Waits until something has come, and keeps it for the next read; ready without anything at the end.
-    pub(super) fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Waits until something has come, and keeps it for the next read; `false` where nothing comes any more.
+    pub(super) fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         if self.watch.is_ended() {
-            self.ahead = Bytes::new();
-            return Poll::Ready(Ok(()));
+            return Poll::Ready(false);
         }
         if self.ahead.is_empty() {
             let mut room = [MaybeUninit::uninit(); AHEAD];
             let mut read = ReadBuf::uninit(&mut room);
-            ready!(Pin::new(&mut self.inner).poll_read(cx, &mut read))?;
+            if ready!(Pin::new(&mut self.inner).poll_read(cx, &mut read)).is_err() {
+                return Poll::Ready(false);
+            }
             self.ahead = Bytes::copy_from_slice(read.filled());
         }
-        if !self.ahead.is_empty() {
-            self.watch.bytes_seen.store(true, Ordering::Release);
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    pub(super) fn has_ahead(&self) -> bool {
-        !self.ahead.is_empty()
+        let came = !self.ahead.is_empty();
+        self.watch.bytes_seen.store(came, Ordering::Release);
+        Poll::Ready(came)
     }
 
     pub(super) fn watch(&self) -> Arc<HeadWatch> {
